@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The one entry point: see `make help`. Each part has its own Makefile or build
+# script; this one orders them, builds the initramfs and runs things.
+#
+# Objects and downloads live outside the sources, in VMI_CACHE, so that a second
+# build, also of another checkout, reuses them. config.mk may set VMI_CACHE or V.
+-include config.mk
+
+VMI_CACHE ?= $(HOME)/.cache/vmi
+V ?= 0
+override BUILD := $(VMI_CACHE)/build
+export VMI_CACHE BUILD V
+
+MAKEFLAGS += --no-print-directory
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+GEN := $(BUILD)/gen
+TBLS := $(wildcard include/vmi/*.tbl)
+AGENT := $(BUILD)/initramfs/lab-agent
+PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
+INITRAMFS := $(BUILD)/initramfs.cpio.gz
+PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
+
+.PHONY: help all setup gen hypervisor kernel probe initramfs run demo gdb test test-long unit bench \
+	check docs abi-dump format loc clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@echo "make TARGET [V=1: show the commands] [VMI_CACHE=DIR: objects and downloads, now $(VMI_CACHE)]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+# ---- build ------------------------------------------------------------------
+
+all: setup kernel hypervisor probe initramfs ## build everything
+
+setup: ## install the packages of tests/packages.txt that are missing (as root)
+	@tests/setup
+
+gen: $(GEN)/.stamp
+$(GEN)/.stamp: hypervisor/tools/abigen $(TBLS)
+	$(say) GEN "vmi/*.h"
+	@mkdir -p $(GEN)
+	$(Q)hypervisor/tools/abigen include/vmi $(GEN)
+	@touch $@
+
+hypervisor: gen ## build the hypervisor
+	$(Q)$(MAKE) -C hypervisor
+
+kernel: gen ## fetch, patch and build Linux 6.1 (the first time takes minutes)
+	$(Q)pvguest/linux/build
+
+probe: gen ## build the probe guests
+	$(Q)$(MAKE) -C pvguest/probe
+
+initramfs: $(INITRAMFS) ## build the user land of domain 0
+$(INITRAMFS): $(AGENT) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
+	$(say) CPIO initramfs.cpio.gz
+	$(Q)tests/initramfs/build $@ $(AGENT) $(PROGRAMS)
+
+$(AGENT): tests/initramfs/agent.c
+	$(say) CC tests/initramfs/agent.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -o $@ $<
+
+$(BUILD)/initramfs/opt/%: tests/guest/%.c $(GEN)/.stamp
+	$(say) CC $(<:.c=.o)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -MF $(BUILD)/initramfs/$*.d -o $@ $<
+
+-include $(wildcard $(BUILD)/initramfs/*.d)
+
+# ---- run --------------------------------------------------------------------
+
+# The parts one after another: each uses all processors, and its lines stay together.
+run: ## set up, build, boot domain 0: a shell, or the demonstration if no terminal
+	@tests/boot
+
+demo: ## the same, always the demonstration
+	@tests/boot --demo
+
+gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
+	@tests/lab --gdb
+
+# ---- test -------------------------------------------------------------------
+
+test: setup ## all tests that CI runs; one: tests/run NAME
+	@$(MAKE) all
+	@tests/run
+
+test-long: setup ## those, and the ones that take longer
+	@$(MAKE) all
+	@tests/run --long
+
+unit: gen ## the unit tests of the core, on this machine
+	$(Q)$(MAKE) -C tests/unit run
+
+bench: setup ## cost of system calls, faults, ...: native and domain 0
+	@$(MAKE) kernel hypervisor initramfs
+	@tests/bench/run
+
+check: gen ## lint: headers compile alone, licences, leftovers, line budgets
+	@tests/check
+
+docs: ## rewrite the generated tables of docs/abi.md
+	$(Q)hypervisor/tools/abigen include/vmi --doc docs/abi.md
+
+abi-dump: gen ## rewrite tests/abi/abi.dump after a wanted change of the ABI
+	$(Q)tests/abi/dump >tests/abi/abi.dump.new && mv tests/abi/abi.dump.new tests/abi/abi.dump
+
+format: ## settle the layout of C files that changed (needs clang-format)
+	$(Q)command -v clang-format >/dev/null || { echo "make format: run apt-get install clang-format"; exit 1; }
+	$(Q)git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h' | xargs -r clang-format -i
+
+loc: ## lines of code, by part
+	@tests/check --loc
+
+clean: ## remove the objects (the downloads and the kernel stay)
+	$(Q)rm -rf $(BUILD)
