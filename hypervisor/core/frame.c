@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * frame.c - the frame table, and the heap of free frames.
+ *
+ * One struct frame for each machine frame. A frame of type FRAME_FREE is on the
+ * heap's list and has no references; FRAME_NONE is no memory of ours; any other
+ * type has an owner and at least one reference, and the last reference that is
+ * dropped puts the frame on the heap.
+ *
+ * Invariant: a frame that a shadow leaf maps is never put on the heap: whoever
+ *            takes it back calls shadow_unmap_frame() first.
+ * Locking:   heap_lock, innermost (one processor today, so there is none).
+ * Trust:     callers are the hypervisor's own; a wrong reference count is BUG_ON.
+ */
+#include <hv/domain.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/mm.h>
+
+static struct frame *frames;
+static u64 nr_frames;
+static u32 free_head;			/* mfn, 0: empty */
+static u64 nr_free;
+
+void frame_init(struct frame *table, u64 nr)
+{
+	BUG_ON(nr > (u32)-1);
+	memset(table, 0, nr * sizeof(*table));
+	frames = table;
+	nr_frames = nr;
+	free_head = 0;
+	nr_free = 0;
+}
+
+struct frame *frame_of(mfn_t mfn)
+{
+	return mfn < nr_frames ? &frames[mfn] : NULL;
+}
+
+static bool range_ok(mfn_t mfn, u64 nr)
+{
+	return mfn <= nr_frames && nr <= nr_frames - mfn;
+}
+
+void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type)
+{
+	struct frame *f;
+
+	BUG_ON(!range_ok(mfn, nr) || type == FRAME_NONE || type == FRAME_FREE);
+	for (f = &frames[mfn]; f < &frames[mfn + nr]; f++) {
+		BUG_ON(f->type != FRAME_NONE);
+		*f = (struct frame){ .refs = 1, .owner = owner, .type = type };
+	}
+}
+
+static void heap_push(struct frame *f)
+{
+	*f = (struct frame){ .owner = DOMID_NONE, .type = FRAME_FREE };
+	f->u.next_free = free_head;
+	free_head = f - frames;
+	nr_free++;
+}
+
+void heap_add(mfn_t mfn, u64 nr)
+{
+	u64 i;
+
+	BUG_ON(!range_ok(mfn, nr));
+	/* Backwards, so that low frames are handed out first. */
+	for (i = mfn + nr; i-- > mfn;) {
+		BUG_ON(frames[i].type != FRAME_NONE);
+		if (i)
+			heap_push(&frames[i]);
+	}
+}
+
+mfn_t heap_alloc(u16 owner, enum frame_type type)
+{
+	mfn_t mfn = free_head;
+	struct frame *f;
+
+	if (!mfn)
+		return MFN_NONE;
+	f = &frames[mfn];
+	BUG_ON(f->type != FRAME_FREE || f->refs);
+	free_head = f->u.next_free;
+	nr_free--;
+	*f = (struct frame){ .refs = 1, .owner = owner, .type = type };
+	memset(mfn_to_va(mfn), 0, PAGE_SIZE);
+	return mfn;
+}
+
+u64 heap_free_frames(void)
+{
+	return nr_free;
+}
+
+bool frame_get(mfn_t mfn)
+{
+	struct frame *f = frame_of(mfn);
+
+	if (!f || !f->refs || f->refs == (u32)-1)
+		return false;
+	f->refs++;
+	return true;
+}
+
+void frame_put(mfn_t mfn)
+{
+	struct frame *f = frame_of(mfn);
+
+	BUG_ON(!f || !f->refs);
+	if (--f->refs)
+		return;
+	BUG_ON(f->type == FRAME_RAM && f->u.ram.nr_rmap);
+	heap_push(f);
+}

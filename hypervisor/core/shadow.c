@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shadow.c - shadow page tables: a TLB in software.
+ *
+ * A guest's page tables are ordinary guest memory and the processor never sees
+ * them. It walks shadow tables, which behave as a TLB does: empty at first, filled
+ * one page at a time from the guest's tables on a miss, emptied where the guest
+ * asks. What the guest writes into its tables has no effect until a fill reads
+ * it, and a fill maps only frames that the p2m grants; so nothing in them can
+ * be dangerous, and they are neither write-protected nor checked.
+ *
+ * Like a TLB entry, a leaf holds the permissions of the guest's whole walk, and
+ * entries above it grant everything (SH_TABLE). A change higher up in the
+ * guest's tables therefore matters through the leaves made from it, which the
+ * guest must flush by address for a real TLB, too.
+ *
+ *   - 4 KiB leaves only: a large guest page is filled in pieces.
+ *   - Writable only once the guest's entry is dirty, so the first write comes here.
+ *   - Upper half: never user-accessible (rule R1). G is never set.
+ *   - Absent entries are all zero (rule R24).
+ *
+ * Which table serves whom (rule M1):
+ *
+ *   level 4                one for each (guest root, vCPU)
+ *   slots 0-255, level 3-1 of the guest root; its L4s share them
+ *   slot 256               the arch code's per-vCPU area, not made here
+ *   slots 257-510          level 3 by (slot, guest's L4 entry), shared by all
+ *                          roots, so a kernel flush happens once. An L4 may link
+ *                          one whose key is stale; the next fill through it
+ *                          links the right one
+ *   slot 511               the same, and for each vCPU: its last 2 MiB hold the
+ *                          shared page's alias, mapped by the vCPU's own level 1
+ *                          table, which no flush touches
+ *
+ * Files: this one has roots, loads and fills; shflush.c all that removes;
+ * shpool.c the bounded pool of pages; rmap.c finds the leaves of a frame.
+ *
+ * Invariant: what a processor's TLB holds for a domain is in its shadow tables or
+ *            was removed by an operation that has not yet ended (sh_sync()).
+ *            u.sh.nr of a table is its number of present entries; of an L4, of
+ *            its user half only.
+ * Locking:   shadow_lock of the domain covers its tables, roots, pool and reverse
+ *            maps, from a fill's walk of the guest's tables to the installed leaf
+ *            (rule M4). Order: p2m_lock, shadow_lock, heap_lock (hv/locks.h). One
+ *            processor today, with interrupts off, so none is taken.
+ * Trust:     addresses, roots and tables are the guest's; the p2m is ours.
+ */
+#include "shadow_priv.h"
+
+/*
+ * The most pages that one operation builds with. A load: a root's slab, its L4,
+ * level 3 and 2 of the alias path, its level 1. A fill: level 3, 2 and 1 and two
+ * of an alias path less what they share, and a slab of reverse-map nodes.
+ */
+#define SH_RESERVE	6
+
+/* Kept by reclaim for each vCPU: L4, three alias tables, and one slab page for its root. */
+_Static_assert(SHADOW_MIN_TABLES >= 5 * DOM_MAX_VCPUS + 2 * SH_RESERVE, "SHADOW_MIN_TABLES");
+
+/* Bits of a guest's L4 entry that its translations depend on; the others are free for the key. */
+#define KEY_ENTRY	(PTE_P | PTE_RW | PTE_US | PTE_NX | PTE_ADDR)
+#define KEY_SLOT_SHIFT	52
+#define KEY_VCPU_SHIFT	3
+
+static u64 upper_key(const struct vcpu *v, unsigned int slot, u64 guest_entry)
+{
+	u64 key = (guest_entry & KEY_ENTRY) | (u64)slot << KEY_SLOT_SHIFT;
+
+	return slot == SLOT_TOP ? key | (u64)(v->id + 1) << KEY_VCPU_SHIFT : key;
+}
+
+static mfn_t table_new(struct domain *d, int level, u64 *parent)
+{
+	mfn_t mfn = sh_page_new(d);
+	struct frame *f = frame_of(mfn);
+
+	f->u.sh.level = level;
+	if (parent)
+		f->u.sh.parent = va_to_ma(parent);
+	return mfn;
+}
+
+static void link_table(u64 *entry, mfn_t table, u64 flags)
+{
+	WRITE_ONCE(*entry, table << PAGE_SHIFT | SH_TABLE | flags);
+}
+
+/* ---- Upper half ------------------------------------------------------- */
+
+static mfn_t upper_find(struct domain *d, unsigned int slot, u64 key)
+{
+	mfn_t l3 = d->shadow.state->upper[slot - SLOT_UPPER];
+
+	while (l3 && frame_of(l3)->u.sh.key != key)
+		l3 = frame_of(l3)->u.sh.next;
+	return l3;
+}
+
+/* Make the path to the alias of the shared page below a new level 3 table of slot 511. */
+static void alias_build(struct vcpu *v, mfn_t l3)
+{
+	u64 *e3 = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1;
+	mfn_t l2 = table_new(v->domain, 2, e3);
+	u64 *e2 = (u64 *)mfn_to_va(l2) + PTES_PER_TABLE - 1;
+	u64 *l1;
+
+	if (!v->shadow.top_l1) {
+		v->shadow.top_l1 = table_new(v->domain, 1, NULL);
+		l1 = mfn_to_va(v->shadow.top_l1);
+		l1[pt_index(VMI_SHARED, 1)] =
+			v->shared_mfn << PAGE_SHIFT | PTE_P | PTE_RW | PTE_NX | PTE_A | PTE_D;
+		frame_of(v->shadow.top_l1)->u.sh.nr = 1;
+	}
+	link_table(e2, v->shadow.top_l1, 0);
+	frame_of(l2)->u.sh.nr = 1;
+	link_table(e3, l2, 0);
+	frame_of(l3)->u.sh.nr = 1;
+}
+
+static mfn_t upper_get(struct vcpu *v, unsigned int slot, u64 key)
+{
+	u32 *list = &v->domain->shadow.state->upper[slot - SLOT_UPPER];
+	mfn_t l3 = upper_find(v->domain, slot, key);
+
+	if (l3)
+		return l3;
+	l3 = table_new(v->domain, 3, NULL);
+	frame_of(l3)->u.sh.key = key;
+	frame_of(l3)->u.sh.next = *list;
+	*list = l3;
+	if (slot == SLOT_TOP)
+		alias_build(v, l3);
+	return l3;
+}
+
+/* ---- Roots ------------------------------------------------------------ */
+
+static struct sh_root *root_find(struct domain *d, u64 gpa)
+{
+	struct sh_root *r = d->shadow.state->hash[(gpa >> PAGE_SHIFT) % ROOT_HASH];
+
+	while (r && r->gpa != gpa)
+		r = r->hash_next;
+	return r;
+}
+
+static void root_unlink(struct domain *d, struct sh_root *r)
+{
+	if (r->newer)
+		r->newer->older = r->older;
+	else
+		d->shadow.roots = r->older;
+	if (r->older)
+		r->older->newer = r->newer;
+	else
+		d->shadow.state->oldest = r->newer;
+}
+
+static void root_link_newest(struct domain *d, struct sh_root *r)
+{
+	r->newer = NULL;
+	r->older = d->shadow.roots;
+	if (r->older)
+		r->older->newer = r;
+	else
+		d->shadow.state->oldest = r;
+	d->shadow.roots = r;
+}
+
+static struct sh_root *root_new(struct domain *d, u64 gpa)
+{
+	struct sh_state *s = d->shadow.state;
+	struct sh_root **bucket = &s->hash[(gpa >> PAGE_SHIFT) % ROOT_HASH];
+	struct sh_root *r = slab_alloc(d, &s->roots);
+
+	r->gpa = gpa;
+	r->hash_next = *bucket;
+	*bucket = r;
+	root_link_newest(d, r);
+	return r;
+}
+
+/*
+ * A new L4 starts with what other roots have filled for the same upper-half
+ * entries: a new address space then finds the kernel warm. Only entries that
+ * are marked accessed: another root's use must not stand for this one's.
+ */
+static mfn_t l4_new(struct vcpu *v, mfn_t guest_root)
+{
+	const u64 *guest = mfn_to_va(guest_root);
+	mfn_t l4 = table_new(v->domain, 4, NULL), l3;
+	u64 *t = mfn_to_va(l4);
+	unsigned int slot;
+	u64 e;
+
+	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++) {
+		e = READ_ONCE(guest[slot]);
+		if ((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
+			e = 0;
+		if (slot == SLOT_TOP)
+			l3 = upper_get(v, slot, upper_key(v, slot, e));
+		else
+			l3 = e ? upper_find(v->domain, slot, upper_key(v, slot, e)) : 0;
+		if (l3)
+			link_table(&t[slot], l3, 0);
+	}
+	return l4;
+}
+
+static void root_unhash(struct domain *d, struct sh_root *r)
+{
+	struct sh_root **p = &d->shadow.state->hash[(r->gpa >> PAGE_SHIFT) % ROOT_HASH];
+
+	while (*p != r)
+		p = &(*p)->hash_next;
+	*p = r->hash_next;
+}
+
+/* Free a root that no vCPU has loaded. */
+void sh_root_free(struct domain *d, struct sh_root *r)
+{
+	unsigned int c;
+
+	BUG_ON(r->users);
+	sh_root_clear_user(d, r);
+	for (c = 0; c < DOM_MAX_VCPUS; c++)
+		sh_l4_free(d, r, c);
+	if (!r->dead)
+		root_unhash(d, r);
+	root_unlink(d, r);
+	slab_free(d, &d->shadow.state->roots, r);
+}
+
+static void root_put(struct domain *d, struct sh_root *r)
+{
+	BUG_ON(!r->users);
+	if (!--r->users && r->dead)
+		sh_root_free(d, r);
+}
+
+int shadow_load(struct vcpu *v, u64 cr3, bool keep)
+{
+	struct domain *d = v->domain;
+	u64 gpa = cr3 & PAGE_MASK;
+	struct sh_root *r, *old = v->shadow.root;
+	mfn_t guest_root;
+
+	if ((gpa & ~PTE_ADDR) || p2m_get(d, gpa >> PAGE_SHIFT, &guest_root) != P2M_RAM)
+		return -VMI_EINVAL;
+	if (!sh_reserve(d, SH_RESERVE))
+		return -VMI_ENOMEM;
+
+	r = root_find(d, gpa);
+	if (r && r != d->shadow.roots) {
+		root_unlink(d, r);
+		root_link_newest(d, r);
+	}
+	if (!r)
+		r = root_new(d, gpa);
+	if (!r->l4[v->id])
+		r->l4[v->id] = l4_new(v, guest_root);
+
+	if (r != old) {
+		r->users++;
+		v->shadow.root = r;
+		v->shadow.l4 = r->l4[v->id];
+		((u64 *)mfn_to_va(v->shadow.l4))[SLOT_AREA] = v->shadow.area_l4e;
+		if (old)
+			root_put(d, old);
+	}
+	if (!keep)
+		shadow_flush_user(v);
+	else
+		sh_sync(d);
+	return 0;
+}
+
+int shadow_root_drop(struct domain *d, u64 gpa)
+{
+	struct sh_root *r = root_find(d, gpa);
+
+	if (!r)
+		return -VMI_ENOENT;
+	/* A vCPU may still run on its upper half: then the last load elsewhere frees it. */
+	if (r->users) {
+		root_unhash(d, r);
+		r->dead = true;
+		sh_root_clear_user(d, r);
+	} else {
+		sh_root_free(d, r);
+	}
+	sh_sync(d);
+	return 0;
+}
+
+/* ---- Fills ------------------------------------------------------------ */
+
+/* The level 3 table for `slot`, linked in the loaded L4. */
+static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
+{
+	u64 *entry = (u64 *)mfn_to_va(v->shadow.l4) + slot;
+	struct sh_root *r = v->shadow.root;
+	mfn_t l3;
+	u64 key;
+
+	if (slot >= SLOT_UPPER) {
+		key = upper_key(v, slot, guest_entry);
+		if (*entry && frame_of(entry_mfn(*entry))->u.sh.key == key)
+			return entry_mfn(*entry);
+		if (*entry)
+			v->domain->shadow.state->stale = true;
+		l3 = upper_get(v, slot, key);
+		link_table(entry, l3, 0);
+		return l3;
+	}
+	if (*entry)
+		return entry_mfn(*entry);
+	l3 = 0;
+	for (unsigned int c = 0; c < DOM_MAX_VCPUS && !l3; c++)
+		if (r->l4[c])
+			l3 = entry_mfn(((u64 *)mfn_to_va(r->l4[c]))[slot]);
+	if (!l3)
+		l3 = table_new(v->domain, 3, NULL);
+	link_table(entry, l3, PTE_US);
+	frame_of(v->shadow.l4)->u.sh.nr++;
+	return l3;
+}
+
+/* The leaf entry for `va`, with the tables above it. */
+static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry)
+{
+	mfn_t table = fill_l3(v, pt_index(va, 4), guest_entry), child;
+	u64 *entry;
+	int level;
+
+	for (level = 3; level > 1; level--) {
+		entry = (u64 *)mfn_to_va(table) + pt_index(va, level);
+		child = entry_mfn(*entry);
+		if (!*entry) {
+			child = table_new(v->domain, level - 1, entry);
+			link_table(entry, child, va_upper(va) ? 0 : PTE_US);
+			frame_of(table)->u.sh.nr++;
+		}
+		table = child;
+	}
+	return (u64 *)mfn_to_va(table) + pt_index(va, 1);
+}
+
+static u64 leaf_of(const struct walk *w)
+{
+	u64 e = w->mfn << PAGE_SHIFT | PTE_P | PTE_A | (w->perms & (PTE_US | PTE_NX));
+
+	if ((w->perms & PTE_RW) && (w->leaf & PTE_D))
+		e |= PTE_RW | PTE_D;
+	if (w->type == P2M_RAM)
+		return e | SH_RMAP;
+	/* The memory type of a device register is the guest's business (rule M7). */
+	e |= w->leaf & (PTE_PWT | PTE_PCD);
+	if (w->leaf & (w->level == 1 ? PTE_PAT : PTE_PAT_LARGE))
+		e |= PTE_PAT;
+	return e;
+}
+
+static void leaf_install(struct domain *d, u64 *leaf, u64 new, mfn_t mfn)
+{
+	u64 old = *leaf;
+
+	if (old == new)
+		return;
+	if (old && (entry_mfn(old) != mfn || ((old ^ new) & SH_RMAP))) {
+		sh_leaf_drop(d, leaf);
+		old = 0;
+	}
+	if (!old) {
+		frame_of(va_to_mfn(leaf))->u.sh.nr++;
+		if (new & SH_RMAP)
+			rmap_add(d, frame_of(mfn), leaf);
+	} else if ((old ^ new) & ~(PTE_RW | PTE_D) || (old & PTE_RW)) {
+		/* More than a page become writable: a processor may hold the old entry. */
+		d->shadow.state->stale = true;
+	}
+	WRITE_ONCE(*leaf, new);
+}
+
+enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
+{
+	struct domain *d = v->domain;
+	struct walk w;
+
+	BUG_ON(!v->shadow.root);
+	if (pt_index(va, 4) == SLOT_AREA || va >= VMI_TOP_BASE) {
+		*error = access & (PF_WRITE | PF_USER | PF_FETCH);
+		COUNT(d, FILL_FAULTS);
+		return SH_FAULT;
+	}
+	if (!guest_walk(d, v->shadow.root->gpa, va, access, &w)) {
+		*error = w.error;
+		COUNT(d, FILL_FAULTS);
+		return SH_FAULT;
+	}
+	if (!sh_reserve(d, SH_RESERVE))
+		return SH_NOMEM;
+	leaf_install(d, fill_path(v, va, w.root_entry), leaf_of(&w), w.mfn);
+	COUNT(d, FILLS);
+	sh_sync(d);
+	return SH_FILLED;
+}
+
+/* ---- Domains ---------------------------------------------------------- */
+
+int shadow_domain_init(struct domain *d, u32 max_tables)
+{
+	struct sh_state *s;
+	mfn_t mfn;
+
+	if (max_tables < SHADOW_MIN_TABLES)
+		return -VMI_EINVAL;
+	mfn = heap_alloc(d->id, FRAME_HV);
+	if (mfn == MFN_NONE)
+		return -VMI_ENOMEM;
+	s = mfn_to_va(mfn);
+	s->roots.size = ALIGN_UP(sizeof(struct sh_root), RMAP_NODE_SIZE);
+	s->nodes.size = RMAP_NODE_SIZE;
+	d->shadow = (struct sh_domain){ .max_tables = max_tables, .state = s };
+	return 0;
+}
+
+void shadow_domain_exit(struct domain *d)
+{
+	struct sh_state *s = d->shadow.state;
+	struct vcpu *v;
+	unsigned int c;
+
+	for (c = 0; c < DOM_MAX_VCPUS; c++) {
+		v = d->vcpu[c];
+		if (v && v->shadow.root) {
+			v->shadow.root->users--;
+			v->shadow.root = NULL;
+		}
+	}
+	while (sh_reclaim(d))
+		;
+	for (c = 0; c < DOM_MAX_VCPUS; c++) {
+		v = d->vcpu[c];
+		if (v && v->shadow.top_l1) {
+			memset(mfn_to_va(v->shadow.top_l1), 0, PAGE_SIZE);
+			sh_page_free(d, v->shadow.top_l1);
+			v->shadow.top_l1 = 0;
+		}
+	}
+	sh_sync(d);
+	while (s->nr_spare) {
+		frame_put(sh_page_new(d));
+		d->shadow.nr_tables--;
+	}
+	BUG_ON(d->shadow.nr_tables);
+	frame_put(va_to_mfn(s));
+	d->shadow.state = NULL;
+	d->counters[VMI_CTR_SHADOW_TABLES] = 0;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shflush.c - everything that removes shadow entries: flushes, dead roots, and
+ * taking tables back when the pool is empty. See shadow.c for the whole.
+ *
+ * Work is bounded by the tables that exist, never by the range a guest names:
+ * an absent table is skipped whole.
+ *
+ * Invariant: every public function here ends in sh_sync(), so no processor uses
+ *            what was removed after it returns.
+ * Locking:   shadow_lock.
+ * Trust:     ranges and roots are the guest's; any value is safe.
+ */
+#include "shadow_priv.h"
+
+/* Pages below one entry of `level`. */
+static u64 entry_pages(int level)
+{
+	return BIT(9 * (level - 1));
+}
+
+void sh_leaf_drop(struct domain *d, u64 *leaf)
+{
+	struct sh_state *s = d->shadow.state;
+	u64 old = *leaf;
+
+	WRITE_ONCE(*leaf, 0);
+	frame_of(va_to_mfn(leaf))->u.sh.nr--;
+	if (old & SH_RMAP)
+		rmap_del(d, frame_of(entry_mfn(old)), leaf);
+	s->stale = true;
+	s->nr_dropped++;
+}
+
+/* Remove the table below an entry, and all below it. */
+static void child_drop(struct domain *d, u64 *entry, int child_level)
+{
+	mfn_t child = entry_mfn(*entry);
+
+	sh_clear(d, child, child_level, 0, PTES_PER_TABLE - 1);
+	WRITE_ONCE(*entry, 0);
+	frame_of(va_to_mfn(entry))->u.sh.nr--;
+	d->shadow.state->stale = true;
+	sh_page_free(d, child);
+}
+
+/* Empty entries first .. last of a table, with the tables below them. */
+void sh_clear(struct domain *d, mfn_t table, int level, unsigned int first, unsigned int last)
+{
+	u64 *t = mfn_to_va(table);
+	struct frame *f = frame_of(table);
+
+	for (; first <= last && f->u.sh.nr; first++) {
+		if (!t[first])
+			continue;
+		if (level == 1)
+			sh_leaf_drop(d, &t[first]);
+		else
+			child_drop(d, &t[first], level - 1);
+	}
+}
+
+/* The same for pages first .. last, counted from the start of the table's span. */
+static void clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 last)
+{
+	u64 *t = mfn_to_va(table);
+	u64 n = entry_pages(level), i, lo, hi;
+
+	for (i = first / n; i <= last / n; i++) {
+		if (!t[i])
+			continue;
+		lo = i == first / n ? first % n : 0;
+		hi = i == last / n ? last % n : n - 1;
+		if (level == 1)
+			sh_leaf_drop(d, &t[i]);
+		else if (lo == 0 && hi == n - 1)
+			child_drop(d, &t[i], level - 1);
+		else
+			clear_pages(d, entry_mfn(t[i]), level - 1, lo, hi);
+	}
+}
+
+/* Pages of the level 3 tables of `slot` that guests use: all but the top 2 MiB. */
+static u64 last_page(unsigned int slot)
+{
+	return entry_pages(4) - 1 - (slot == SLOT_TOP ? PTES_PER_TABLE : 0);
+}
+
+/* Free an upper level 3 table that no L4 links; it is off its list. */
+static void upper_free(struct domain *d, mfn_t l3, unsigned int slot)
+{
+	u64 *e;
+
+	clear_pages(d, l3, 3, 0, last_page(slot));
+	if (slot == SLOT_TOP) {
+		/* The alias path: the level 1 table is the vCPU's own and stays. */
+		e = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1;
+		((u64 *)mfn_to_va(entry_mfn(*e)))[PTES_PER_TABLE - 1] = 0;
+		sh_page_free(d, entry_mfn(*e));
+		*e = 0;
+		d->shadow.state->stale = true;
+	}
+	sh_page_free(d, l3);
+}
+
+/* Empty the user half of a root: the tables are shared by its L4s. */
+void sh_root_clear_user(struct domain *d, struct sh_root *r)
+{
+	unsigned int c, other, i;
+	u64 *l4;
+
+	for (c = 0; c < DOM_MAX_VCPUS; c++) {
+		if (!r->l4[c])
+			continue;
+		l4 = mfn_to_va(r->l4[c]);
+		for (i = 0; i < SLOT_UPPER && frame_of(r->l4[c])->u.sh.nr; i++) {
+			if (!l4[i])
+				continue;
+			for (other = c + 1; other < DOM_MAX_VCPUS; other++) {
+				u64 *o = r->l4[other] ? (u64 *)mfn_to_va(r->l4[other]) + i : NULL;
+
+				if (o && *o) {
+					WRITE_ONCE(*o, 0);
+					frame_of(r->l4[other])->u.sh.nr--;
+				}
+			}
+			child_drop(d, &l4[i], 3);
+		}
+	}
+}
+
+void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
+{
+	if (!r->l4[c])
+		return;
+	memset(mfn_to_va(r->l4[c]), 0, PAGE_SIZE);
+	d->shadow.state->stale = true;
+	sh_page_free(d, r->l4[c]);
+	r->l4[c] = 0;
+}
+
+static bool l4_loaded(struct domain *d, struct sh_root *r, unsigned int c)
+{
+	return d->vcpu[c] && d->vcpu[c]->shadow.root == r;
+}
+
+static bool upper_in_use(struct domain *d, mfn_t l3, unsigned int slot)
+{
+	unsigned int c;
+
+	for (c = 0; c < DOM_MAX_VCPUS; c++)
+		if (d->vcpu[c] && d->vcpu[c]->shadow.root &&
+		    entry_mfn(((u64 *)mfn_to_va(d->vcpu[c]->shadow.l4))[slot]) == l3)
+			return true;
+	return false;
+}
+
+/* Everything but what the loaded L4s need to run: themselves and the alias path. */
+static void reclaim_all(struct domain *d)
+{
+	struct sh_state *s = d->shadow.state;
+	unsigned int c, slot;
+	struct sh_root *r;
+	u32 l3, *p;
+	u64 *l4;
+
+	for (r = d->shadow.roots; r; r = r->older) {
+		sh_root_clear_user(d, r);
+		for (c = 0; c < DOM_MAX_VCPUS; c++) {
+			if (!l4_loaded(d, r, c)) {
+				sh_l4_free(d, r, c);
+				continue;
+			}
+			l4 = mfn_to_va(r->l4[c]);
+			memset(l4 + SLOT_AREA + 1, 0, (SLOT_TOP - SLOT_AREA - 1) * sizeof(*l4));
+			s->stale = true;
+		}
+	}
+	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++) {
+		p = &s->upper[slot - SLOT_UPPER];
+		while ((l3 = *p)) {
+			if (slot == SLOT_TOP && upper_in_use(d, l3, slot)) {
+				clear_pages(d, l3, 3, 0, last_page(slot));
+				p = &frame_of(l3)->u.sh.next;
+			} else {
+				*p = frame_of(l3)->u.sh.next;
+				upper_free(d, l3, slot);
+			}
+		}
+	}
+	slab_trim(d, &s->nodes);
+	slab_trim(d, &s->roots);
+}
+
+/* Take tables back, the least recently loaded root's first. False: there is nothing left to take. */
+bool sh_reclaim(struct domain *d)
+{
+	struct sh_state *s = d->shadow.state;
+	u32 held = d->shadow.nr_tables - s->nr_spare;
+	struct sh_root *r;
+
+	COUNT(d, RECLAIMS);
+	for (r = s->oldest; r && r->users; r = r->newer)
+		;
+	if (r)
+		sh_root_free(d, r);
+	else
+		reclaim_all(d);
+	sh_sync(d);
+	return r || d->shadow.nr_tables - s->nr_spare < held;
+}
+
+void shadow_flush_all(struct domain *d)
+{
+	struct sh_state *s = d->shadow.state;
+	u64 before = s->nr_dropped;
+	struct sh_root *r;
+	unsigned int slot;
+	u32 l3;
+
+	/* Upper level 3 tables stay, empty, so that no L4 but for its user half has to change. */
+	for (r = d->shadow.roots; r; r = r->older)
+		sh_root_clear_user(d, r);
+	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++)
+		for (l3 = s->upper[slot - SLOT_UPPER]; l3; l3 = frame_of(l3)->u.sh.next)
+			clear_pages(d, l3, 3, 0, last_page(slot));
+	COUNT(d, FLUSH_ALL);
+	COUNT_ADD(d, FLUSH_ENTRIES, s->nr_dropped - before);
+	sh_sync(d);
+}
+
+void shadow_flush_user(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+	u64 before = d->shadow.state->nr_dropped;
+
+	if (v->shadow.root)
+		sh_root_clear_user(d, v->shadow.root);
+	COUNT(d, FLUSH_USER);
+	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
+	sh_sync(d);
+}
+
+/* The L4 entry of a user slot; an L4 of the root may have it while another has not. */
+static u64 user_entry(struct sh_root *r, unsigned int slot)
+{
+	unsigned int c;
+	u64 e = 0;
+
+	for (c = 0; c < DOM_MAX_VCPUS && !e; c++)
+		if (r->l4[c])
+			e = ((u64 *)mfn_to_va(r->l4[c]))[slot];
+	return e;
+}
+
+/* Drop pages first .. last (page numbers of 48-bit addresses). */
+static void flush_pages(struct vcpu *v, u64 first, u64 last)
+{
+	struct domain *d = v->domain;
+	u64 n = entry_pages(4), slot, lo, hi, e;
+	u32 l3;
+
+	for (slot = first / n; slot <= last / n; slot++) {
+		lo = slot == first / n ? first % n : 0;
+		hi = slot == last / n ? last % n : n - 1;
+		if (slot == SLOT_AREA)
+			continue;
+		if (slot < SLOT_UPPER) {
+			e = v->shadow.root ? user_entry(v->shadow.root, slot) : 0;
+			if (e)
+				clear_pages(d, entry_mfn(e), 3, lo, hi);
+			continue;
+		}
+		hi = MIN(hi, last_page(slot));
+		for (l3 = d->shadow.state->upper[slot - SLOT_UPPER]; l3 && lo <= hi; l3 = frame_of(l3)->u.sh.next)
+			clear_pages(d, l3, 3, lo, hi);
+	}
+}
+
+void shadow_flush_range(struct vcpu *v, u64 va, u64 nr)
+{
+	struct domain *d = v->domain;
+	u64 before = d->shadow.state->nr_dropped;
+	u64 half = entry_pages(5) / 2;		/* pages in each half */
+	u64 first = va >> PAGE_SHIFT, last;
+
+	/* Page numbers of the whole 64-bit space; `last` stops at its end. */
+	last = nr > (BIT(64 - PAGE_SHIFT) - first) ? BIT(64 - PAGE_SHIFT) - 1 : first + nr - 1;
+	if (nr && first < half)
+		flush_pages(v, first, MIN(last, half - 1));
+	first = MAX(first, BIT(64 - PAGE_SHIFT) - half);
+	if (nr && first <= last)
+		flush_pages(v, first & (2 * half - 1), last & (2 * half - 1));
+	COUNT(d, FLUSH_ONE);
+	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
+	sh_sync(d);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * frame.h - machine frames: who owns each one, how often it is referenced,
+ * and a heap of free ones.
+ */
+#ifndef HV_FRAME_H
+#define HV_FRAME_H
+
+#include <hv/types.h>
+
+enum frame_type { FRAME_NONE, FRAME_FREE, FRAME_HV, FRAME_RAM, FRAME_SHADOW };
+
+/* core/frame.c owns all but `u`, which belongs to whoever the type names. */
+struct frame {
+	u32 refs;
+	u16 owner;			/* domid */
+	u8 type;			/* enum frame_type */
+	u8 flags;
+	union {
+		struct {		/* FRAME_RAM: shadow leaves that map it (core/rmap.c) */
+			u64 rmap;
+			u32 nr_rmap;
+		} ram;
+		struct {		/* FRAME_SHADOW: a shadow table (core/shadow.c) */
+			u64 parent;	/* level 1, 2: machine address of the entry that points here */
+			u64 key;	/* level 3 of the upper half: see upper_key() */
+			u32 next;	/* mfn in the list that it is on, 0 ends it */
+			u16 nr;		/* entries present */
+			u8 level;
+		} sh;
+		struct {		/* FRAME_SHADOW: small objects (core/shpool.c) */
+			u64 free;	/* machine address of the first free object, or 0 */
+			u32 next, prev;	/* pages with free objects */
+			u16 nr;		/* objects in use */
+		} slab;
+		u32 next_free;		/* FRAME_FREE */
+	} u;
+};
+_Static_assert(sizeof(struct frame) == 32, "struct frame");
+
+/* Set up the table for frames 0 .. nr-1, all FRAME_NONE; `table` has nr entries. */
+void frame_init(struct frame *table, u64 nr);
+/* NULL where mfn is beyond the table. */
+struct frame *frame_of(mfn_t mfn);
+/* Give frames [mfn, mfn + nr) to `owner` with one reference each. */
+void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type);
+/* Give frames [mfn, mfn + nr) to the heap; frame 0 is left out, so that 0 can mean none. */
+void heap_add(mfn_t mfn, u64 nr);
+/* One zeroed frame with one reference, or MFN_NONE. */
+mfn_t heap_alloc(u16 owner, enum frame_type type);
+u64 heap_free_frames(void);
+/* Take a reference; false where the frame is free, not there, or at its limit. */
+bool frame_get(mfn_t mfn);
+/* Drop a reference; the last one returns the frame to the heap. */
+void frame_put(mfn_t mfn);
+
+#endif
