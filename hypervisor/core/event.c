@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * event.c - event ports: one-bit doorbells.
+ *
+ * A port is bound to a virtual interrupt of one vCPU (timer, console) or
+ * raises itself on a vCPU (an IPI). Raising sets the port's bit in that
+ * vCPU's shared page; unless the guest masks the port, `pending` is set too
+ * and the vCPU is kicked. The guest clears both; the hypervisor only sets.
+ *
+ * Invariant: v->virq_port[n] is p  <=>  port p is EVT_VIRQ n of v.
+ * Locking:   evt_lock of the domain.
+ * Trust:     port numbers come from guests; the mask words are guest-written
+ *            and only ever decide whether that guest is woken.
+ */
+#include <hv/domain.h>
+#include <hv/lib.h>
+
+static struct evt_port *port_of(struct domain *d, u32 port)
+{
+	if (!port || port >= VMI_MAX_PORTS || d->events.port[port].kind == EVT_FREE)
+		return NULL;
+	return &d->events.port[port];
+}
+
+static long port_alloc(struct domain *d, enum evt_kind kind, u32 vcpu, u32 virq)
+{
+	for (u32 p = 1; p < VMI_MAX_PORTS; p++) {
+		struct evt_port *e = &d->events.port[p];
+
+		if (e->kind != EVT_FREE)
+			continue;
+		e->kind = kind;
+		e->vcpu = vcpu;
+		e->virq = virq;
+		return p;
+	}
+	return -VMI_ENOSPC;
+}
+
+static void raise(struct vcpu *v, u32 port)
+{
+	struct vmi_shared *sh = v->shared;
+	u64 bit = BIT(port % 64);
+
+	__atomic_fetch_or(&sh->evt_pending[port / 64], bit, __ATOMIC_SEQ_CST);
+	/* The bit must be set before the mask is read: a guest unmasks, then looks at the bit. */
+	if (READ_ONCE(sh->evt_mask[port / 64]) & bit)
+		return;
+	WRITE_ONCE(sh->pending, 1);
+	vcpu_kick(v);
+}
+
+long evt_bind_virq(struct vcpu *v, u32 virq)
+{
+	long port;
+
+	if (virq >= VMI_NR_VIRQS)
+		return -VMI_EINVAL;
+	if (v->virq_port[virq])
+		return -VMI_EBUSY;
+	port = port_alloc(v->domain, EVT_VIRQ, v->id, virq);
+	if (port > 0)
+		v->virq_port[virq] = port;
+	return port;
+}
+
+long evt_bind_ipi(struct domain *d, u32 vcpu)
+{
+	if (vcpu >= DOM_MAX_VCPUS || !d->vcpu[vcpu])
+		return -VMI_EINVAL;
+	return port_alloc(d, EVT_IPI, vcpu, 0);
+}
+
+long evt_send(struct domain *d, u32 port)
+{
+	struct evt_port *e = port_of(d, port);
+
+	if (!e)
+		return -VMI_ENOENT;
+	raise(d->vcpu[e->vcpu], port);
+	return 0;
+}
+
+long evt_close(struct domain *d, u32 port)
+{
+	struct evt_port *e = port_of(d, port);
+
+	if (!e)
+		return -VMI_ENOENT;
+	if (e->kind == EVT_VIRQ)
+		d->vcpu[e->vcpu]->virq_port[e->virq] = 0;
+	__atomic_fetch_and(&d->vcpu[e->vcpu]->shared->evt_pending[port / 64], ~BIT(port % 64),
+			   __ATOMIC_SEQ_CST);
+	*e = (struct evt_port){ 0 };
+	return 0;
+}
+
+void evt_raise_virq(struct vcpu *v, u32 virq)
+{
+	if (v->virq_port[virq])
+		raise(v, v->virq_port[virq]);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * x86.h - what the files of hypervisor/x86 share: privileged instructions,
+ * per-processor data, and the calls between them.
+ */
+#ifndef HV_X86_H
+#define HV_X86_H
+
+#include <hv/domain.h>
+#include <hv/layout.h>
+#include <hv/mm.h>
+#include <hv/types.h>
+
+/* ---- instructions ------------------------------------------------------- */
+static inline void outb(u16 port, u8 v) { __asm__ volatile ("outb %0, %1" : : "a" (v), "Nd" (port)); }
+static inline void outw(u16 port, u16 v) { __asm__ volatile ("outw %0, %1" : : "a" (v), "Nd" (port)); }
+static inline u8 inb(u16 port) { u8 v; __asm__ volatile ("inb %1, %0" : "=a" (v) : "Nd" (port)); return v; }
+static inline u16 inw(u16 port) { u16 v; __asm__ volatile ("inw %1, %0" : "=a" (v) : "Nd" (port)); return v; }
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 lo, hi;
+
+	__asm__ volatile ("rdmsr" : "=a" (lo), "=d" (hi) : "c" (msr));
+	return lo | (u64)hi << 32;
+}
+
+static inline void wrmsr(u32 msr, u64 v)
+{
+	__asm__ volatile ("wrmsr" : : "c" (msr), "a" ((u32)v), "d" ((u32)(v >> 32)) : "memory");
+}
+
+static inline u64 rdtsc(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile ("lfence; rdtsc" : "=a" (lo), "=d" (hi) : : "memory");
+	return lo | (u64)hi << 32;
+}
+
+static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
+{
+	__asm__ volatile ("cpuid" : "=a" (out[0]), "=b" (out[1]), "=c" (out[2]), "=d" (out[3])
+			  : "a" (leaf), "c" (sub));
+}
+
+#define READ_CR(n) ({ u64 v_; __asm__ volatile ("mov %%cr" #n ", %0" : "=r" (v_)); v_; })
+#define WRITE_CR(n, v) __asm__ volatile ("mov %0, %%cr" #n : : "r" ((u64)(v)) : "memory")
+#define READ_DR(n) ({ u64 v_; __asm__ volatile ("mov %%db" #n ", %0" : "=r" (v_)); v_; })
+#define WRITE_DR(n, v) __asm__ volatile ("mov %0, %%db" #n : : "r" ((u64)(v)))
+
+#define MSR_APIC_BASE		0x0000001b
+#define MSR_SYSENTER_CS		0x00000174
+#define MSR_SYSENTER_EIP	0x00000176
+#define MSR_MISC_ENABLE		0x000001a0
+#define MSR_PAT			0x00000277
+#define MSR_EFER		0xc0000080
+#define MSR_STAR		0xc0000081
+#define MSR_LSTAR		0xc0000082
+#define MSR_CSTAR		0xc0000083
+#define MSR_SFMASK		0xc0000084
+#define MSR_FS_BASE		0xc0000100
+#define MSR_GS_BASE		0xc0000101
+#define MSR_KERNEL_GS_BASE	0xc0000102
+#define MSR_TSC_AUX		0xc0000103
+
+#define EFER_SCE		BIT(0)
+#define EFER_LME		BIT(8)
+#define EFER_LMA		BIT(10)
+#define EFER_NXE		BIT(11)
+
+#define CR0_GUEST		0x80050033UL	/* what a guest reads: PG AM WP NE ET MP PE */
+#define CR4_PAE			BIT(5)
+#define CR4_PGE			BIT(7)
+#define CR4_OSFXSR		BIT(9)
+#define CR4_OSXMMEXCPT		BIT(10)
+#define CR4_FSGSBASE		BIT(16)
+#define CR4_PCIDE		BIT(17)
+#define CR4_OSXSAVE		BIT(18)
+#define CR4_SMEP		BIT(20)
+
+#define RFLAGS_FIXED		BIT(1)
+#define RFLAGS_TF		BIT(8)
+#define RFLAGS_IF		BIT(9)
+#define RFLAGS_DF		BIT(10)
+#define RFLAGS_IOPL		(BIT(12) | BIT(13))
+#define RFLAGS_NT		BIT(14)
+#define RFLAGS_RF		BIT(16)
+#define RFLAGS_VM		BIT(17)
+#define RFLAGS_AC		BIT(18)
+#define RFLAGS_VIF		BIT(19)
+#define RFLAGS_VIP		BIT(20)
+
+#define VEC_DB	1
+#define VEC_NMI	2
+#define VEC_BP	3
+#define VEC_DF	8
+#define VEC_GP	13
+#define VEC_PF	14
+#define VEC_MC	18
+
+/* ---- processors ----------------------------------------------------------- */
+struct area {			/* one per-vCPU area, or a processor's idle one */
+	mfn_t l3, l2, l1;
+	u64 *idt, *desc;	/* hypervisor's mappings of the read-only pages */
+	struct vmi_shared *shared;
+	mfn_t shared_mfn;
+};
+
+struct arch_vcpu {
+	struct area area;
+	u64 dr[4], dr7;
+	u64 xcr0;
+};
+
+struct pcpu {
+	u32 id;
+	struct vcpu *current;	/* whose area is mapped here; NULL: idle */
+	u64 *root;		/* L4 of the hypervisor on this processor */
+	struct area idle;
+	u64 stack_top;
+	bool dr7_stripped;	/* a breakpoint fired in the hypervisor: DR7 is off until the next exit */
+};
+
+/* The processor this runs on; through the area, never through FS or GS (R17). */
+static inline struct pcpu *this_cpu(void)
+{
+	return *(struct pcpu * volatile *)(VMI_AREA_BASE + DESC_PCPU);
+}
+
+/* ---- cpu.c: features, MSR and CPUID policy ---------------------------------- */
+struct cpu_info {
+	char vendor[13];
+	u32 max_leaf, max_ext;
+	bool fsgsbase, xsave, smep, rdtscp, invariant_tsc, pages_1g;
+	u64 xcr0_mask;		/* components XSETBV may enable */
+	u64 ma_mask;		/* physical address bits */
+};
+extern struct cpu_info cpu_info;
+void cpu_check(void);		/* fill cpu_info; panic with a remedy where something is missing */
+void cpu_init(void);		/* control registers and MSRs of this processor */
+bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val);
+bool msr_write_policy(struct vcpu *v, u32 msr, u64 val);
+bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val);
+bool cr4_write_policy(struct vcpu *v, u64 val);
+bool debugreg_write_policy(struct vcpu *v, u32 reg, u64 val);
+u64 debugreg_read(struct vcpu *v, u32 reg);
+void cpuid_policy(u32 leaf, u32 sub, u32 out[4]);
+
+/* ---- area.c ------------------------------------------------------------------ */
+int area_init(struct area *a);
+u64 area_l4e(const struct area *a);
+void area_load_tables(void);	/* GDTR, IDTR, TR of this processor */
+void area_set_gate_dpl(struct area *a, u8 vector, u8 dpl);
+void area_set_pf_bounce(struct area *a, bool on);
+u64 *area_desc(struct area *a, u32 off);
+void pcpu_init(struct pcpu *c);
+void pcpu_map_area(struct pcpu *c, struct area *a);
+long gdt_write(struct vcpu *v, u32 slot, u64 desc);
+
+/* ---- traps.c, emulate.c ------------------------------------------------------- */
+void enter_guest(struct vcpu *v) __noreturn;
+struct vcpu *resume_guest(struct vcpu *v);
+void inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);
+/* A privileged instruction of the guest kernel: true where it was carried out. */
+bool emulate(struct vcpu *v);
+
+/* ---- apic.c, time.c ------------------------------------------------------------ */
+void apic_init(void);
+void apic_eoi(void);
+void apic_timer_arm(u64 deadline_ns);	/* 0: off */
+void pic_init(void);
+void pic_eoi(u8 irq);
+void pic_unmask(u8 irq);
+void time_init(void);
+u64 now_ns(void);			/* system time: ns since time_init() */
+u64 tsc_khz(void);
+u64 wall_ns_at_boot(void);
+void clock_fill(struct vmi_clock *c);
+void timer_program(struct vcpu *v);
+void timer_interrupt(struct vcpu *v);
+void pit_wait_us(u32 us);
+
+/* ---- uart.c --------------------------------------------------------------------- */
+void uart_init(void);
+void uart_putc(u32 line, char c);
+void uart_write(u32 line, const char *s, size_t n);
+size_t uart_read(u32 line, char *buf, size_t n);
+bool uart_interrupt(u8 irq, u32 *line);	/* true: input arrived on *line */
+void uart_irq_on(void);
+
+/* ---- power.c ---------------------------------------------------------------------- */
+void power_init(u64 *rsdp);
+void machine_poweroff(void) __noreturn;
+void machine_reset(void) __noreturn;
+
+/* ---- boot.c, mm.c ------------------------------------------------------------------ */
+#define BOOT_MAX_MAP	64
+#define BOOT_MAX_MODULES 2
+
+struct boot_map { u64 base, size; u32 type; };
+struct boot_module { u64 base, size; char cmdline[VMI_CMDLINE_MAX]; };
+
+struct boot_info {
+	struct boot_map map[BOOT_MAX_MAP];
+	u32 nr_map;
+	struct boot_module module[BOOT_MAX_MODULES];
+	u32 nr_modules;
+	u64 hv_base, hv_size;	/* the hypervisor's own memory, top of RAM below 4 GiB */
+	u64 hv_used;		/* bytes of it that are taken: image and boot allocations */
+	u64 top;		/* end of RAM */
+	u64 ram;		/* bytes of RAM */
+};
+extern struct boot_info boot_info;
+
+struct options {
+	u64 dom0_mem;		/* bytes; 0: all */
+	u64 hv_mem;		/* bytes; 0: chosen from the RAM's size */
+	u64 shadow_mem;		/* bytes; 0: chosen */
+	bool panic_halt;
+};
+extern struct options options;
+void options_parse(const char *cmdline);
+
+extern u64 hv_cr3;		/* root of the boot processor */
+void boot_switch(u64 cr3, u64 stack, void (*fn)(void)) __noreturn;
+void hv_main(void) __noreturn;
+
+/* Boot-time page tables: `alloc` returns zeroed pages it can reach at their address. */
+u64 mm_build(u64 image_ma, u64 (*alloc)(void));
+
+/* ---- dom0.c --------------------------------------------------------------------------- */
+struct vcpu *dom0_build(void);
+
+#endif

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * area.c - the per-vCPU area in L4 slot 256, and the descriptor tables in it.
+ *
+ * Each vCPU has an area, and so has each processor's idle loop; all lie at the
+ * same virtual address, so GDTR, IDTR and TR never change. Guests map the text
+ * and the tables read-only; the hypervisor writes through its own map (R5).
+ *
+ * Invariant: the area that is mapped in a processor's hypervisor root is the
+ * one of the vCPU it runs.
+ * Trust: descriptors come from guests; gdt_write() takes only what ring 3
+ * could use anyway (R16).
+ */
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/x86.h>
+
+extern const u64 tramp_vectors[256], tramp_addr_pf;
+extern char tramp_load[], image_start[];
+u64 image_va_to_ma(const void *va);
+
+#define AREA_PAGES	(VMI_AREA_SIZE / PAGE_SIZE)
+#define RO		(PTE_P | PTE_A)
+#define RW		(PTE_P | PTE_A | PTE_D | PTE_RW)
+
+#define DESC_KERNEL_CS	0x00afbb000000ffffUL	/* DPL 1, accessed */
+#define DESC_KERNEL_DS	0x00cfb3000000ffffUL
+#define DESC_USER32_CS	0x00cffb000000ffffUL
+#define DESC_USER_DS	0x00cff3000000ffffUL
+#define DESC_USER_CS	0x00affb000000ffffUL
+#define DESC_CPUNODE0	0x0040f50000000000UL	/* limit 0: CPU 0 of node 0 */
+#define DESC_HV_CS	0x00af9b000000ffffUL
+#define DESC_HV_SS	0x00cf93000000ffffUL
+#define DESC_TSS_TYPE	0x89UL
+
+u64 *area_desc(struct area *a, u32 off)
+{
+	return a->desc + (off - VMI_AREA_DESC) / 8;
+}
+
+u64 area_l4e(const struct area *a)
+{
+	return a->l3 << PAGE_SHIFT | PTE_P | PTE_RW | PTE_A;
+}
+
+static void set_gate(struct area *a, u32 vector, u64 target, u8 ist, u8 dpl)
+{
+	a->idt[2 * vector] = (target & 0xffff) | (u64)HV_CS << 16 | (u64)ist << 32 |
+			     (0x8eUL | (u64)dpl << 5) << 40 | (target >> 16 & 0xffff) << 48;
+	a->idt[2 * vector + 1] = target >> 32;
+}
+
+static u8 gate_ist(u32 vector)
+{
+	switch (vector) {
+	case VEC_NMI: return IST_NMI;
+	case VEC_DF:  return IST_DF;
+	case VEC_DB:  return IST_DB;
+	case VEC_MC:  return IST_MC;
+	default:      return 0;
+	}
+}
+
+/* Vectors that only this processor's hardware may raise keep DPL 0. */
+static bool hv_vector(u8 vector)
+{
+	return (vector >= VEC_PIC && vector < VEC_PIC + 16) || vector == VEC_APIC_TIMER ||
+	       vector == VEC_SPURIOUS || (vector < 32 && vector != VEC_BP && vector != 4);
+}
+
+void area_set_gate_dpl(struct area *a, u8 vector, u8 dpl)
+{
+	set_gate(a, vector, tramp_vectors[vector], gate_ist(vector), hv_vector(vector) ? 0 : dpl);
+}
+
+void area_set_pf_bounce(struct area *a, bool on)
+{
+	set_gate(a, VEC_PF, on ? tramp_addr_pf : tramp_vectors[VEC_PF], 0, 0);
+}
+
+static void fill_gdt(struct area *a)
+{
+	u64 *g = area_desc(a, DESC_GDT), tss = VMI_AREA_BASE + DESC_TSS;
+
+	g[2] = DESC_KERNEL_CS;
+	g[3] = DESC_KERNEL_DS;
+	g[4] = DESC_USER32_CS;
+	g[5] = DESC_USER_DS;
+	g[6] = DESC_USER_CS;
+	g[VMI_GDT_CPUNODE] = DESC_CPUNODE0;
+	g[HV_CS / 8] = DESC_HV_CS;
+	g[HV_SS / 8] = DESC_HV_SS;
+	g[HV_TSS / 8] = 103 | (tss & 0xffffff) << 16 | DESC_TSS_TYPE << 40 | (tss >> 24 & 0xff) << 56;
+	g[HV_TSS / 8 + 1] = tss >> 32;
+}
+
+static void fill_tss(struct area *a)
+{
+	u32 *t = (u32 *)area_desc(a, DESC_TSS);
+	const struct { u32 off; u64 sp; } stacks[] = {
+		{ 4, STACK_ENTRY_TOP }, { 36, STACK_IST_NMI }, { 44, STACK_IST_DF },
+		{ 52, STACK_IST_DB }, { 60, STACK_IST_MC },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(stacks); i++) {
+		u64 sp = VMI_AREA_BASE + stacks[i].sp;
+
+		t[stacks[i].off / 4] = sp;
+		t[stacks[i].off / 4 + 1] = sp >> 32;
+	}
+	t[25] = 104U << 16;			/* no I/O bitmap */
+}
+
+static void fill_frame(struct area *a, u32 off)
+{
+	u64 *f = area_desc(a, off);
+
+	f[0] = 0;				/* RIP: set by vcpu_setup */
+	f[1] = VMI_KERNEL_CS;
+	f[2] = RFLAGS_FIXED | RFLAGS_IF;
+	f[3] = 0;
+	f[4] = 1;				/* SS: null with RPL 1 */
+}
+
+int area_init(struct area *a)
+{
+	mfn_t page[AREA_PAGES] = { 0 };
+	u64 *l3, *l2, *l1;
+	u32 i;
+
+	a->l3 = heap_alloc(DOMID_HV, FRAME_HV);
+	a->l2 = heap_alloc(DOMID_HV, FRAME_HV);
+	a->l1 = heap_alloc(DOMID_HV, FRAME_HV);
+	if (a->l3 == MFN_NONE || a->l2 == MFN_NONE || a->l1 == MFN_NONE)
+		return -VMI_ENOMEM;
+	for (i = 0; i < AREA_PAGES; i++) {
+		if (i < VMI_AREA_IDT / PAGE_SIZE)
+			page[i] = (image_va_to_ma(tramp_load) >> PAGE_SHIFT) + i;
+		else
+			page[i] = heap_alloc(DOMID_HV, FRAME_HV);
+		if (page[i] == MFN_NONE)
+			return -VMI_ENOMEM;
+	}
+	l3 = mfn_to_va(a->l3);
+	l2 = mfn_to_va(a->l2);
+	l1 = mfn_to_va(a->l1);
+	l3[0] = a->l2 << PAGE_SHIFT | PTE_P | PTE_RW | PTE_A;
+	l2[0] = a->l1 << PAGE_SHIFT | PTE_P | PTE_RW | PTE_A;
+	for (i = 0; i < AREA_PAGES; i++) {
+		u64 flags = i * PAGE_SIZE < VMI_AREA_IDT ? RO :
+			    i * PAGE_SIZE < VMI_AREA_SHARED ? RO | PTE_NX : RW | PTE_NX;
+
+		l1[i] = page[i] << PAGE_SHIFT | flags;
+	}
+	a->idt = mfn_to_va(page[VMI_AREA_IDT / PAGE_SIZE]);
+	a->desc = mfn_to_va(page[VMI_AREA_DESC / PAGE_SIZE]);
+	a->shared_mfn = page[VMI_AREA_SHARED / PAGE_SIZE];
+	a->shared = mfn_to_va(a->shared_mfn);
+
+	for (i = 0; i < VMI_NR_VECTORS; i++)
+		area_set_gate_dpl(a, i, 0);
+	fill_gdt(a);
+	fill_tss(a);
+	fill_frame(a, DESC_FRAME_SYSCALL);
+	fill_frame(a, DESC_FRAME_COMPAT);
+	fill_frame(a, DESC_FRAME_PF);
+	*(u16 *)area_desc(a, DESC_VERW_SEL) = HV_SS;
+	return 0;
+}
+
+void area_load_tables(void)
+{
+	struct { u16 limit; u64 base; } __packed d;
+
+	/* LTR marks the descriptor busy, so it needs the writable alias for a moment. */
+	d.limit = HV_GDT_SIZE - 1;
+	d.base = (u64)area_desc(&this_cpu()->idle, DESC_GDT);
+	__asm__ volatile ("lgdt %0" : : "m" (d));
+	__asm__ volatile ("ltr %w0" : : "r" (HV_TSS));
+	d.base = VMI_AREA_BASE + DESC_GDT;
+	__asm__ volatile ("lgdt %0" : : "m" (d));
+	__asm__ volatile ("pushq %0; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:"
+			  : : "i" (HV_CS) : "rax", "memory");
+	__asm__ volatile ("mov %0, %%ss" : : "r" (HV_SS));
+	__asm__ volatile ("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r" (0));
+	__asm__ volatile ("lldt %w0" : : "r" (0));
+	d.limit = 16 * VMI_NR_VECTORS - 1;
+	d.base = VMI_AREA_BASE + VMI_AREA_IDT;
+	__asm__ volatile ("lidt %0" : : "m" (d));
+}
+
+void pcpu_map_area(struct pcpu *c, struct area *a)
+{
+	*area_desc(a, DESC_HV_CR3) = va_to_ma(c->root);
+	*area_desc(a, DESC_HV_STACK) = c->stack_top;
+	*area_desc(a, DESC_PCPU) = (u64)c;
+	c->root[pt_index(VMI_AREA_BASE, 4)] = area_l4e(a);
+	WRITE_CR(3, va_to_ma(c->root));
+}
+
+long gdt_write(struct vcpu *v, u32 slot, u64 desc)
+{
+	u64 type = desc >> 40 & 0xff;
+
+	if (slot < VMI_GDT_TLS_MIN || slot > VMI_GDT_CPUNODE)
+		return -VMI_EINVAL;
+	if (desc) {
+		/* Present, DPL 3, code or data, not conforming; a code segment is 64-bit or 32-bit, not both. */
+		if ((type & 0xf0) != 0xf0 || (type & 0x0c) == 0x0c)
+			return -VMI_EINVAL;
+		if ((type & 0x08) && (desc >> 53 & 1) && (desc >> 54 & 1))
+			return -VMI_EINVAL;
+		desc |= BIT(40);		/* accessed: the processor must not want to write it (R5) */
+	}
+	area_desc(&v->arch->area, DESC_GDT)[slot] = desc;
+	return 0;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dom0.c - builds domain 0 from the boot modules.
+ *
+ * Domain 0 gets all RAM but the hypervisor's own, at gfn == mfn (rule M8), or
+ * the first dom0_mem bytes of it; the rest goes to the heap. Its kernel is
+ * loaded where its ELF headers say; the initramfs stays where boot.c put it,
+ * at the top of domain 0's memory below 4 GiB.
+ *
+ * Trust: the modules are the user's files: see core/elf.c.
+ */
+#include <hv/elf.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/x86.h>
+
+#define START_INFO_GPA	0x7000UL
+#define CMDLINE_GPA	0x8000UL
+#define LOW_END		0x10000UL	/* nothing else is put below */
+
+_Static_assert(sizeof(struct domain) <= PAGE_SIZE, "a domain fits a page");
+_Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a page");
+_Static_assert(sizeof(struct vmi_vector) * VMI_NR_VECTORS == PAGE_SIZE, "the vectors fill a page");
+
+static void *page_or_die(void)
+{
+	mfn_t mfn = heap_alloc(DOMID_HV, FRAME_HV);
+
+	if (mfn == MFN_NONE)
+		fatal("hv_mem is too small to build domain 0: raise or remove the option");
+	return mfn_to_va(mfn);
+}
+
+/* Give domain 0 the RAM [base, end) up to its limit; what it leaves goes to the heap. */
+static void give_range(struct domain *d, struct vmi_start_info *si, u64 base, u64 end, u64 *left)
+{
+	u64 size = MIN(end - base, *left);
+
+	if (size) {
+		frame_assign(base >> PAGE_SHIFT, size >> PAGE_SHIFT, DOMID_0, FRAME_RAM);
+		if (p2m_set(d, base >> PAGE_SHIFT, base >> PAGE_SHIFT, size >> PAGE_SHIFT, P2M_RAM))
+			fatal("hv_mem is too small for this machine's memory: raise or remove the option");
+		si->map[si->nr_map++] = (struct vmi_start_map){ base, size, VMI_MAP_RAM, 0 };
+		*left -= size;
+	}
+	if (base + size < end)
+		heap_add((base + size) >> PAGE_SHIFT, (end - base - size) >> PAGE_SHIFT);
+}
+
+static void give_memory(struct domain *d, struct vmi_start_info *si)
+{
+	struct boot_info *b = &boot_info;
+	u64 left = options.dom0_mem ? ALIGN_DOWN(options.dom0_mem, PAGE_SIZE) : b->ram;
+	u64 hv_end = b->hv_base + b->hv_size;
+
+	for (u32 i = 0; i < b->nr_map && si->nr_map < VMI_START_MAX_MAP - 3; i++) {
+		struct boot_map *m = &b->map[i];
+		u64 end = m->base + m->size;
+
+		if (m->type != VMI_MAP_RAM) {
+			si->map[si->nr_map++] = (struct vmi_start_map){ m->base, m->size, m->type, 0 };
+			continue;
+		}
+		if (b->hv_base >= m->base && b->hv_base < end) {
+			give_range(d, si, m->base, b->hv_base, &left);
+			si->map[si->nr_map++] = (struct vmi_start_map){ b->hv_base, b->hv_size, VMI_MAP_RESERVED, 0 };
+			if (hv_end < end)
+				give_range(d, si, hv_end, end, &left);
+		} else {
+			give_range(d, si, m->base, end, &left);
+		}
+	}
+}
+
+static bool owns(struct domain *d, u64 gpa, u64 size)
+{
+	for (u64 g = gpa >> PAGE_SHIFT; g <= (gpa + size - 1) >> PAGE_SHIFT; g++) {
+		mfn_t mfn;
+
+		if (p2m_get(d, g, &mfn) != P2M_RAM)
+			return false;
+	}
+	return true;
+}
+
+static bool overlap(u64 a, u64 an, u64 b, u64 bn)
+{
+	return a < b + bn && b < a + an;
+}
+
+static void load_kernel(struct domain *d, const struct elf_kernel *k)
+{
+	struct boot_info *b = &boot_info;
+	const u8 *image = ma_to_va(b->module[0].base);
+
+	for (u32 i = 0; i < k->nr_segs; i++) {
+		const struct elf_segment *s = &k->seg[i];
+
+		if (s->gpa < LOW_END || !owns(d, s->gpa, s->memsz))
+			fatal("the kernel wants memory at %lx-%lx, which domain 0 does not have: give the machine more (QEMU: -m), or raise dom0_mem",
+			      s->gpa, s->gpa + s->memsz);
+		for (u32 m = 0; m < b->nr_modules; m++) {
+			if (overlap(s->gpa, s->memsz, b->module[m].base, b->module[m].size))
+				fatal("too little memory for the kernel and its initramfs: give the machine more (QEMU: -m)");
+		}
+		memcpy(ma_to_va(s->gpa), image + s->offset, s->filesz);
+		memset(ma_to_va(s->gpa + s->filesz), 0, s->memsz - s->filesz);
+	}
+}
+
+static void check_initramfs(const struct boot_module *m)
+{
+	static const struct { const char *name; u8 len; u8 magic[6]; } kinds[] = {
+		{ "gzip", 2, { 0x1f, 0x8b } }, { "xz", 6, { 0xfd, '7', 'z', 'X', 'Z', 0 } },
+		{ "zstd", 4, { 0x28, 0xb5, 0x2f, 0xfd } }, { "lz4", 4, { 0x02, 0x21, 0x4c, 0x18 } },
+		{ "cpio", 5, { '0', '7', '0', '7', '0' } }, { "bzip2", 3, { 'B', 'Z', 'h' } },
+		{ "lzma", 3, { 0x5d, 0, 0 } }, { "lzo", 4, { 0x89, 'L', 'Z', 'O' } },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (m->size >= kinds[i].len && !memcmp(ma_to_va(m->base), kinds[i].magic, kinds[i].len))
+			return;
+	}
+	fatal("module 2 is not an initramfs (no cpio archive, compressed or not): build it with `make initramfs`");
+}
+
+struct vcpu *dom0_build(void)
+{
+	struct boot_info *b = &boot_info;
+	struct domain *d = page_or_die();
+	struct vcpu *v = page_or_die();
+	struct vmi_start_info *si = page_or_die();
+	struct elf_kernel k;
+	const char *why;
+	u64 rsdp;
+
+	power_init(&rsdp);
+	why = elf_parse(ma_to_va(b->module[0].base), b->module[0].size, &k);
+	if (why)
+		fatal("module 1 cannot be domain 0's kernel: %s", why);
+	if (b->nr_modules > 1)
+		check_initramfs(&b->module[1]);
+
+	d->id = DOMID_0;
+	d->privileged = true;
+	d->vcpu[0] = v;
+	v->domain = d;
+	v->vectors = page_or_die();
+	v->arch = page_or_die();
+	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | (cpu_info.xsave ? CR4_OSXSAVE : 0);
+	if (p2m_init(d) || area_init(&v->arch->area) ||
+	    shadow_domain_init(d, MAX(options.shadow_mem >> PAGE_SHIFT, (u64)SHADOW_MIN_TABLES)))
+		fatal("hv_mem is too small to build domain 0: raise or remove the option");
+	v->shared = v->arch->area.shared;
+	v->shared_mfn = v->arch->area.shared_mfn;
+	v->shadow.area_l4e = area_l4e(&v->arch->area);
+	clock_fill(&v->shared->clock);
+
+	si->magic = VMI_START_MAGIC;
+	si->version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR;
+	si->features = VMI_FEAT_PRIVILEGED | VMI_FEAT_TSC_STABLE | VMI_FEAT_FSGSBASE;
+	si->cmdline = CMDLINE_GPA;
+	si->acpi_rsdp = rsdp;
+	si->tsc_khz = tsc_khz();
+	si->wall_ns = wall_ns_at_boot();
+	si->domid = DOMID_0;
+	si->nr_vcpus = 1;
+	give_memory(d, si);
+	load_kernel(d, &k);
+	if (b->nr_modules > 1) {
+		if (!owns(d, b->module[1].base, b->module[1].size))
+			fatal("dom0_mem leaves no room for the initramfs: raise it");
+		si->initrd = b->module[1].base;
+		si->initrd_size = b->module[1].size;
+	}
+	if (!owns(d, START_INFO_GPA, LOW_END - START_INFO_GPA))
+		fatal("there is no RAM at %lx for the start info: this machine's memory map cannot be used", START_INFO_GPA);
+	memcpy(ma_to_va(START_INFO_GPA), si, sizeof(*si));
+	memcpy(ma_to_va(CMDLINE_GPA), b->module[0].cmdline, VMI_CMDLINE_MAX);
+	frame_put(va_to_mfn(si));
+
+	if (shadow_load(v, k.cr3, false))
+		fatal("the kernel's initial page table at %lx is not in its memory: build it again", k.cr3);
+	v->cr3 = k.cr3;
+	v->shared->cr3 = k.cr3;
+	v->regs.rip = k.entry;
+	v->regs.cs = VMI_KERNEL_CS;
+	v->regs.ss = 1;
+	v->regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	v->regs.rsi = START_INFO_GPA;
+	pcpu_map_area(this_cpu(), &v->arch->area);
+	log_info("domain 0: %lu MiB, kernel entry %p, %s", d->p2m.nr_ram >> 8, (void *)k.entry,
+		 b->nr_modules > 1 ? "with an initramfs" : "no initramfs");
+	return v;
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * emulate.c - the few privileged instructions a guest kernel may still run.
+ *
+ * A port replaces what it runs often by hypercalls; what is left (early boot,
+ * before its patching is done, and rare paths) raises #GP in ring 1 and is
+ * carried out here with the meaning that virtual state gives it. Encodings:
+ * Intel SDM vol. 2. Whatever is not recognised is the guest's own #GP.
+ *
+ * Trust: the instruction's bytes are read once; they may change behind us,
+ * which changes nothing but the guest's own fate.
+ */
+#include <hv/lib.h>
+#include <hv/x86.h>
+
+#define MAX_INSN	15
+
+struct insn {
+	u8 b[MAX_INSN];
+	u32 have, pos;		/* bytes read from the guest; next one to decode */
+	u8 rex;
+	bool opsize;
+};
+
+static bool fetch(struct vcpu *v, struct insn *in)
+{
+	u64 rip = v->regs.rip;
+	u32 to_page_end = PAGE_SIZE - (rip & ~PAGE_MASK);
+
+	in->have = MIN(to_page_end, (u32)MAX_INSN);
+	if (copy_from_guest(v, in->b, rip, in->have))
+		return false;
+	/* The rest may lie on a page that is not there; short instructions do not need it. */
+	if (in->have < MAX_INSN && !copy_from_guest(v, in->b + in->have, rip + in->have, MAX_INSN - in->have))
+		in->have = MAX_INSN;
+	return true;
+}
+
+static int next(struct insn *in)
+{
+	return in->pos < in->have ? in->b[in->pos++] : -1;
+}
+
+/* A general register by its number in ModRM with REX. */
+static u64 *gpr(struct vcpu *v, u32 n)
+{
+	struct regs *r = &v->regs;
+	u64 *const map[16] = {
+		&r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
+		&r->r8, &r->r9, &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15,
+	};
+
+	return map[n & 15];
+}
+
+/* The address of a ModRM memory operand; false where the bytes end. */
+static bool effective_address(struct vcpu *v, struct insn *in, u8 modrm, u64 *va)
+{
+	u32 mod = modrm >> 6, rm = modrm & 7, disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
+	bool rip_relative = false;
+	u64 a = 0;
+	s64 d = 0;
+
+	if (rm == 4) {
+		int sib = next(in);
+		u32 base, index;
+
+		if (sib < 0)
+			return false;
+		base = sib & 7;
+		index = (sib >> 3 & 7) | (in->rex & 2) << 2;
+		if (base == 5 && mod == 0)
+			disp = 4;
+		else
+			a = *gpr(v, base | (in->rex & 1) << 3);
+		if (index != 4)
+			a += *gpr(v, index) << (sib >> 6);
+	} else if (rm == 5 && mod == 0) {
+		disp = 4;
+		rip_relative = true;
+	} else {
+		a = *gpr(v, rm | (in->rex & 1) << 3);
+	}
+	for (u32 i = 0; i < disp; i++) {
+		int c = next(in);
+
+		if (c < 0)
+			return false;
+		d |= (s64)c << (8 * i);
+	}
+	if (disp == 1)
+		d = (s8)d;
+	else if (disp == 4)
+		d = (s32)(u32)d;
+	*va = a + d + (rip_relative ? v->regs.rip + in->pos : 0);
+	return true;
+}
+
+static bool mov_from_cr(struct vcpu *v, u32 cr, u64 *reg)
+{
+	switch (cr) {
+	case 0: *reg = CR0_GUEST; return true;
+	case 2: *reg = v->shared->cr2; return true;
+	case 3: *reg = v->cr3; return true;
+	case 4: *reg = v->cr4; return true;
+	case 8: *reg = 0; return true;
+	default: return false;
+	}
+}
+
+static bool mov_to_cr(struct vcpu *v, u32 cr, u64 val)
+{
+	bool keep = val >> VMI_CR3_NOFLUSH_BIT;
+
+	switch (cr) {
+	case 0:				/* paging, protection and WP stay on */
+		return true;
+	case 2:
+		v->shared->cr2 = val;
+		return true;
+	case 3:
+		val &= ~BIT(VMI_CR3_NOFLUSH_BIT);
+		if (shadow_load(v, val, keep))
+			return false;
+		COUNT(v->domain, CR3_LOADS);
+		v->cr3 = val;
+		v->shared->cr3 = val;
+		return true;
+	case 4:
+		/* Any change of CR4's paging bits flushes everything (SDM vol. 3A, 4.10.4.1). */
+		if (!cr4_write_policy(v, val))
+			return false;
+		shadow_flush_all(v->domain);
+		return true;
+	case 8:
+		return !val;
+	default:
+		return false;
+	}
+}
+
+/* The guest's own iretq to its kernel, before it can do better: the frame shows CS with RPL 0. */
+static bool emulate_iretq(struct vcpu *v)
+{
+	struct regs *r = &v->regs;
+	u64 f[5];
+
+	if (copy_from_guest(v, f, r->rsp, sizeof(f)))
+		return false;
+	if (f[1] != (VMI_KERNEL_CS & ~3UL) || !va_canonical(f[0]))
+		return false;
+	r->rip = f[0];
+	r->rflags = f[2];
+	r->rsp = f[3];
+	r->ss = 1;
+	WRITE_ONCE(v->shared->vif, !!(f[2] & RFLAGS_IF));
+	return true;
+}
+
+static bool two_byte(struct vcpu *v, struct insn *in)
+{
+	struct regs *r = &v->regs;
+	int op = next(in), modrm;
+	u64 val;
+
+	switch (op) {
+	case 0x01:
+		modrm = next(in);
+		if (modrm == 0xd1) {			/* xsetbv */
+			val = (u32)r->rax | r->rdx << 32;
+			return xcr_write_policy(v, r->rcx, val);
+		}
+		if (modrm == 0xf8) {			/* swapgs */
+			val = rdmsr(MSR_GS_BASE);
+			if (!va_canonical(v->shared->user_gs))
+				return false;
+			wrmsr(MSR_GS_BASE, v->shared->user_gs);
+			v->shared->user_gs = val;
+			return true;
+		}
+		if (modrm >= 0 && modrm < 0xc0 && (modrm >> 3 & 7) == 7) {	/* invlpg */
+			if (!effective_address(v, in, modrm, &val))
+				return false;
+			shadow_flush_range(v, val, 1);
+			return true;
+		}
+		return false;
+	case 0x06:					/* clts: TS is never set */
+	case 0x08:					/* invd and wbinvd: RAM is coherent */
+	case 0x09:
+		return true;
+	case 0x20:					/* mov from and to control registers */
+	case 0x22:
+		modrm = next(in);
+		if (modrm < 0)
+			return false;
+		if (op == 0x20)
+			return mov_from_cr(v, (modrm >> 3 & 7) | (in->rex & 4) << 1, gpr(v, (modrm & 7) | (in->rex & 1) << 3));
+		return mov_to_cr(v, (modrm >> 3 & 7) | (in->rex & 4) << 1, *gpr(v, (modrm & 7) | (in->rex & 1) << 3));
+	case 0x21:					/* and debug registers */
+	case 0x23:
+		modrm = next(in);
+		if (modrm < 0 || (in->rex & 4))
+			return false;
+		if (op == 0x23)
+			return debugreg_write_policy(v, modrm >> 3 & 7, *gpr(v, (modrm & 7) | (in->rex & 1) << 3));
+		*gpr(v, (modrm & 7) | (in->rex & 1) << 3) = debugreg_read(v, modrm >> 3 & 7);
+		return true;
+	case 0x30:					/* wrmsr */
+		return msr_write_policy(v, r->rcx, (u32)r->rax | r->rdx << 32);
+	case 0x32:					/* rdmsr */
+		if (!msr_read_policy(v, r->rcx, &val))
+			return false;
+		r->rax = (u32)val;
+		r->rdx = val >> 32;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A port nobody granted: it reads as a missing device does, and swallows writes. */
+static bool port_io(struct vcpu *v, struct insn *in, u8 op)
+{
+	bool byte = !(op & 1), is_in = !(op & 2);
+	u64 mask = byte ? 0xff : in->opsize ? 0xffff : 0xffffffff;
+
+	if (!(op & 8) && next(in) < 0)			/* immediate port number */
+		return false;
+	if (is_in) {
+		if (mask == 0xffffffff)
+			v->regs.rax = mask;
+		else
+			v->regs.rax |= mask;
+	}
+	return true;
+}
+
+bool emulate(struct vcpu *v)
+{
+	struct regs *r = &v->regs;
+	struct insn in = { .pos = 0 };
+	bool done;
+	int op;
+
+	if (!fetch(v, &in))
+		return false;
+	for (;;) {
+		op = next(&in);
+		if (op == 0x66)
+			in.opsize = true;
+		else if (op != 0xf2 && op != 0xf3 && op != 0x2e && op != 0x3e)
+			break;
+	}
+	if (op >= 0x40 && op <= 0x4f) {
+		in.rex = op;
+		op = next(&in);
+	}
+	switch (op) {
+	case 0xfa:					/* cli */
+		WRITE_ONCE(v->shared->vif, 0);
+		done = true;
+		break;
+	case 0xfb:					/* sti */
+		WRITE_ONCE(v->shared->vif, 1);
+		done = true;
+		break;
+	case 0xf4:					/* hlt */
+		v->blocked = true;
+		done = true;
+		break;
+	case 0xcf:
+		if (!(in.rex & 8) || !emulate_iretq(v))
+			return false;
+		COUNT(v->domain, EMULATED);
+		return true;				/* RIP is the frame's */
+	case 0xe4 ... 0xe7:
+	case 0xec ... 0xef:
+		done = port_io(v, &in, op);
+		break;
+	case 0x0f:
+		done = two_byte(v, &in);
+		break;
+	default:
+		done = false;
+		break;
+	}
+	if (!done)
+		return false;
+	COUNT(v->domain, EMULATED);
+	r->rip += in.pos;
+	return true;
+}

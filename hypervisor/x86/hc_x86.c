@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hc_x86.c - hypercalls that are about the processor, the clock or the machine.
+ *
+ * Trust: see core/hypercall.c. Addresses that ring 0 will return to are
+ * checked here once: canonical and in the upper half, so that no later iretq
+ * can fault in ring 0 (R9).
+ */
+#include <hv/dispatch.h>
+#include <hv/lib.h>
+#include <hv/x86.h>
+
+#define CONSOLE_CHUNK	4096	/* bytes a single call moves at most: it must not run long */
+
+static bool kernel_address(u64 va)
+{
+	return va_canonical(va) && va_upper(va) && !(va >= VMI_AREA_BASE && va < VMI_AREA_END);
+}
+
+static bool region_ok(const struct vmi_region *g)
+{
+	if (!g->start && !g->iret)
+		return true;
+	return kernel_address(g->start) && kernel_address(g->iret) && g->start < g->iret &&
+	       g->iret - g->start < 256;
+}
+
+long hc_vcpu_setup(struct vcpu *v, const u64 *a)
+{
+	struct area *area = &v->arch->area;
+	struct vmi_vcpu_setup s;
+
+	if (copy_from_guest(v, &s, a[0], sizeof(s)))
+		return -VMI_EFAULT;
+	if (s.reserved[0] || s.reserved[1] || s.reserved[2] || s.upcall_vector < 32 ||
+	    s.upcall_vector >= VMI_NR_VECTORS || s.rsp1 & 15)
+		return -VMI_EINVAL;
+	if (!kernel_address(s.syscall_entry) || !kernel_address(s.rsp1) ||
+	    (s.compat_entry && !kernel_address(s.compat_entry)) ||
+	    (s.pf_entry && !kernel_address(s.pf_entry)) || !region_ok(&s.user) || !region_ok(&s.kernel))
+		return -VMI_EINVAL;
+	v->setup = s;
+	*area_desc(area, DESC_FRAME_SYSCALL) = s.syscall_entry;
+	/* Without an entry for 32-bit calls they take the 64-bit one, which sees a 32-bit CS on no frame of ours. */
+	*area_desc(area, DESC_FRAME_COMPAT) = s.compat_entry ? s.compat_entry : s.syscall_entry;
+	*area_desc(area, DESC_FRAME_PF) = s.pf_entry;
+	area_set_pf_bounce(area, s.pf_entry);
+	return 0;
+}
+
+long hc_vectors_set(struct vcpu *v, const u64 *a)
+{
+	u64 first = a[0], nr = a[1];
+
+	if (first >= VMI_NR_VECTORS || nr > VMI_NR_VECTORS - first)
+		return -VMI_EINVAL;
+	for (u64 i = 0; i < nr; i++) {
+		struct vmi_vector vec;
+
+		if (copy_from_guest(v, &vec, a[2] + i * sizeof(vec), sizeof(vec)))
+			return -VMI_EFAULT;
+		if (vec.reserved || (vec.dpl != 0 && vec.dpl != 3) || (vec.handler && !kernel_address(vec.handler)))
+			return -VMI_EINVAL;
+		v->vectors[first + i] = vec;
+		if (first + i != VEC_PF)
+			area_set_gate_dpl(&v->arch->area, first + i, vec.dpl);
+	}
+	return 0;
+}
+
+long hc_timer_set(struct vcpu *v, const u64 *a)
+{
+	v->timer_deadline = a[0];
+	if (a[0] && now_ns() >= a[0])
+		timer_interrupt(v);
+	else
+		timer_program(v);
+	return 0;
+}
+
+long hc_halt(struct vcpu *v, const u64 *a)
+{
+	WRITE_ONCE(v->shared->vif, 1);
+	if (!READ_ONCE(v->shared->pending)) {
+		COUNT(v->domain, HALTS);
+		v->blocked = true;
+	}
+	return 0;
+}
+
+long hc_console_write(struct vcpu *v, const u64 *a)
+{
+	u64 done = 0, len = MIN(a[2], (u64)CONSOLE_CHUNK);
+
+	if (a[0] >= VMI_NR_CONSOLES)
+		return -VMI_ENOENT;
+	if (a[2] > VMI_CONSOLE_MAX)
+		return -VMI_E2BIG;
+	while (done < len) {
+		char chunk[256];
+		u64 n = MIN(len - done, sizeof(chunk));
+
+		if (copy_from_guest(v, chunk, a[1] + done, n))
+			return done ? (long)done : -VMI_EFAULT;
+		uart_write(a[0], chunk, n);
+		done += n;
+	}
+	return done;
+}
+
+long hc_console_read(struct vcpu *v, const u64 *a)
+{
+	u64 done = 0;
+
+	if (a[0] >= VMI_NR_CONSOLES)
+		return -VMI_ENOENT;
+	if (a[2] > VMI_CONSOLE_MAX)
+		return -VMI_E2BIG;
+	while (done < a[2]) {
+		char chunk[64], probe = 0;
+		size_t n;
+
+		/* Nothing may be taken from the line that cannot be handed over. */
+		if (copy_to_guest(v, a[1] + done, &probe, 1) ||
+		    copy_to_guest(v, a[1] + MIN(done + sizeof(chunk), a[2]) - 1, &probe, 1))
+			return done ? (long)done : -VMI_EFAULT;
+		n = uart_read(a[0], chunk, MIN(a[2] - done, sizeof(chunk)));
+		if (!n)
+			break;
+		if (copy_to_guest(v, a[1] + done, chunk, n))
+			return -VMI_EFAULT;
+		done += n;
+	}
+	return done;
+}
+
+long hc_gdt_write(struct vcpu *v, const u64 *a)
+{
+	return gdt_write(v, a[0], a[1]);
+}
+
+long hc_debugreg_set(struct vcpu *v, const u64 *a)
+{
+	return debugreg_write_policy(v, a[0], a[1]) ? 0 : -VMI_EINVAL;
+}
+
+long hc_debugreg_get(struct vcpu *v, const u64 *a)
+{
+	u64 val;
+
+	if (a[0] > 7 || a[0] == 4 || a[0] == 5)
+		return -VMI_EINVAL;
+	val = debugreg_read(v, a[0]);
+	return copy_to_guest(v, a[1], &val, sizeof(val));
+}
+
+long hc_msr_read(struct vcpu *v, const u64 *a)
+{
+	u64 val;
+
+	if (!msr_read_policy(v, a[0], &val))
+		return -VMI_EINVAL;
+	return copy_to_guest(v, a[1], &val, sizeof(val));
+}
+
+long hc_msr_write(struct vcpu *v, const u64 *a)
+{
+	return msr_write_policy(v, a[0], a[1]) ? 0 : -VMI_EINVAL;
+}
+
+long hc_cpuid(struct vcpu *v, const u64 *a)
+{
+	u32 out[4];
+
+	cpuid_policy(a[0], a[1], out);
+	return copy_to_guest(v, a[2], out, sizeof(out));
+}
+
+long hc_cr4_write(struct vcpu *v, const u64 *a)
+{
+	if (!cr4_write_policy(v, a[0]))
+		return -VMI_EINVAL;
+	shadow_flush_all(v->domain);
+	return 0;
+}
+
+long hc_shutdown(struct vcpu *v, const u64 *a)
+{
+	switch (a[0]) {
+	case VMI_SHUTDOWN_POWEROFF:
+		log_info("domain %u powers off", v->domain->id);
+		machine_poweroff();
+	case VMI_SHUTDOWN_REBOOT:
+		log_info("domain %u reboots", v->domain->id);
+		machine_reset();
+	case VMI_SHUTDOWN_CRASH:
+		dom_crash(v, "its kernel panicked");
+		return 0;
+	default:
+		return -VMI_EINVAL;
+	}
+}
