@@ -7,18 +7,12 @@
 -include config.mk
 
 VMI_CACHE ?= $(HOME)/.cache/vmi
-V ?= 0
 override BUILD := $(VMI_CACHE)/build
 export VMI_CACHE BUILD V
 
 MAKEFLAGS += --no-print-directory
-ifeq ($(V),1)
-Q :=
-say = @:
-else
-Q := @
-say = @printf '  %-7s %s\n'
-endif
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)  $(2)")
 
 GEN := $(BUILD)/gen
 TBLS := $(wildcard include/vmi/*.tbl)
@@ -44,7 +38,7 @@ setup: ## install the packages of tests/packages.txt that are missing (as root)
 
 gen: $(GEN)/.stamp
 $(GEN)/.stamp: hypervisor/tools/abigen $(TBLS)
-	$(say) GEN "vmi/*.h"
+	$(call say,GEN,vmi/*.h)
 	@mkdir -p $(GEN)
 	$(Q)hypervisor/tools/abigen include/vmi $(GEN)
 	@touch $@
@@ -60,16 +54,16 @@ probe: gen ## build the probe guests
 
 initramfs: $(INITRAMFS) ## build the user land of domain 0
 $(INITRAMFS): $(AGENT) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
-	$(say) CPIO initramfs.cpio.gz
+	$(call say,CPIO,initramfs.cpio.gz)
 	$(Q)tests/initramfs/build $@ $(AGENT) $(PROGRAMS)
 
 $(AGENT): tests/initramfs/agent.c
-	$(say) CC tests/initramfs/agent.o
+	$(call say,CC,tests/initramfs/agent.o)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -o $@ $<
 
 $(BUILD)/initramfs/opt/%: tests/guest/%.c $(GEN)/.stamp
-	$(say) CC $(<:.c=.o)
+	$(call say,CC,$(<:.c=.o))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -MF $(BUILD)/initramfs/$*.d -o $@ $<
 

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# case.sh - what the shell test cases share; source it first.
+# Exit status and reason are the runner's: see tests/run.
+set -u
+LAB=${LAB:-tests/lab}
+tmp=${TMPDIR:-/tmp}
+
+pass() { exit 0; }
+fail() { echo "$*"; exit 1; }
+skip() { echo "$*"; exit 77; }
+error() { echo "$*"; exit 99; }
+
+# equal WHAT EXPECTED SEEN
+equal() { [ "$2" = "$3" ] || fail "$1: expected '$2', seen '$3'"; }
+
+# status EXPECTED COMMAND...: run it, output to $tmp/out and $tmp/err
+status() {
+	local want=$1 got=0
+	shift
+	echo "+ $*"
+	"$@" >"$tmp/out" 2>"$tmp/err" || got=$?
+	[ $got = "$want" ] && return
+	tail -n 60 "$tmp/err"
+	fail "status $got, not $want, of: $*"
+}
