@@ -63,7 +63,7 @@ long hc_version(struct vcpu *v, const u64 *a)
 long hc_features(struct vcpu *v, const u64 *a)
 {
 	if (a[0])
-		return -VMI_EINVAL;
+		return 0;		/* words that later versions define */
 	return (v->domain->privileged ? VMI_FEAT_PRIVILEGED : 0) | VMI_FEAT_TSC_STABLE | VMI_FEAT_FSGSBASE;
 }
 

@@ -188,6 +188,7 @@ struct vcpu *dom0_build(void)
 	v->regs.ss = 1;
 	v->regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	v->regs.rsi = START_INFO_GPA;
+	*area_desc(&v->arch->area, DESC_REGS_TOP) = (u64)(&v->regs + 1);
 	pcpu_map_area(this_cpu(), &v->arch->area);
 	log_info("domain 0: %lu MiB, kernel entry %p, %s", d->p2m.nr_ram >> 8, (void *)k.entry,
 		 b->nr_modules > 1 ? "with an initramfs" : "no initramfs");

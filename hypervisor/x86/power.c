@@ -38,7 +38,7 @@ static bool table_ok(u64 ma)
 {
 	const struct sdt *t = ma_to_va(ma);
 
-	return ma && ma < boot_info.top && t->len >= sizeof(*t) && t->len < (1U << 24) && sum_ok(t, t->len);
+	return ma && t->len >= sizeof(*t) && t->len < (1U << 24) && sum_ok(t, t->len);
 }
 
 static u64 find_rsdp(u64 from, u64 to)
