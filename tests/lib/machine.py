@@ -18,6 +18,7 @@ import ctypes
 import os
 import re
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -128,7 +129,7 @@ class Machine:
     modules by a list of (file, command line)."""
 
     def __init__(self, mode="dom0", cpu=None, smp=1, mem=512, icount=False, add=(), append="",
-                 hv_append="", gdb=False, kernel=None, initramfs=None, hypervisor=None, modules=None):
+                 hv_append="", gdb=False, qemu="", kernel=None, initramfs=None, hypervisor=None, modules=None):
         if mode not in ("native", "dom0"):
             raise BadUsage(f"mode {mode}: it is native or dom0")
         if icount and smp != 1:
@@ -141,6 +142,7 @@ class Machine:
         self.kernel = kernel or find("kernel")
         self.initramfs = initramfs or find("initramfs")
         self.hypervisor = hypervisor or (find("hypervisor") if mode == "dom0" else None)
+        self.qemu = shlex.split(qemu)
         self.gdb_port = self._free_port() if gdb else None
         self.tmp = tempfile.mkdtemp(prefix="vmi-lab-")
         self.proc = None
@@ -203,6 +205,7 @@ class Machine:
             args += ["-no-reboot"]
         if self.gdb_port:
             args += ["-S", "-gdb", f"tcp:127.0.0.1:{self.gdb_port}"]
+        args += self.qemu
         console = "hvc0" if self.mode == "dom0" else "ttyS0"
         # A dead machine ends when nobody looks at it, and stays on a terminal.
         line = f"console={console} {COMMON_ARGS} panic={0 if interactive else -1} {self.append}".strip()
