@@ -48,13 +48,13 @@ static void copy_string(char *dst, size_t n, u64 pa, bool skip_name)
 	size_t len;
 
 	if (skip_name) {
-		/* Loaders put the file's name first, or do not: an option has no '/', and no file is named like one. */
+		/* Loaders put the file's name first, or do not: a path has a '/', an option none before its '='. */
 		const char *end = s;
-		bool name = false;
+		bool name = false, option = false;
 
-		while (*end && *end != ' ') {
-			name |= *end == '/';
-			end++;
+		for (; *end && *end != ' '; end++) {
+			option |= *end == '=';
+			name |= *end == '/' && !option;
 		}
 		name |= end - s > 4 && !strncmp(end - 4, ".bin", 4);
 		name |= !strncmp(s, "vmlinux", 7) || (end - s > 4 && !strncmp(end - 4, ".elf", 4));

@@ -20,6 +20,7 @@ struct cpu_info cpu_info;
 #define SYSCALL_MASK	(RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
 
 extern const u64 tramp_addr_lstar, tramp_addr_cstar;
+extern char image_end[];
 
 void cpu_check(void)
 {
@@ -183,11 +184,27 @@ bool cr4_write_policy(struct vcpu *v, u64 val)
 	return true;
 }
 
-/* R7: no breakpoint may watch the trampoline area or the top 2 MiB. */
+/*
+ * R7: no breakpoint may watch the trampoline area, the top 2 MiB, or what the
+ * hypervisor itself touches at the same address on its own tables: one that
+ * fires again while its handler runs would never end.
+ */
 static bool breakpoint_ok(u64 va)
 {
-	return va_canonical(va) && va_canonical(va + 8) &&
-	       !(va + 8 > VMI_AREA_BASE && va < VMI_AREA_END) && !(va + 8 > VMI_TOP_BASE && va_upper(va));
+	const struct { u64 start, end; } refused[] = {
+		{ VMI_AREA_BASE, VMI_AREA_END },
+		{ VMI_TOP_BASE, -1UL },
+		{ HV_BASE, (u64)image_end },
+		{ DIRECTMAP_BASE, DIRECTMAP_BASE + MAX(boot_info.top, 1UL << 32) },
+	};
+
+	if (!va_canonical(va) || !va_canonical(va + 8))
+		return false;
+	for (u32 i = 0; i < ARRAY_SIZE(refused); i++) {
+		if (va + 8 > refused[i].start && va < refused[i].end)
+			return false;
+	}
+	return true;
 }
 
 bool debugreg_write_policy(struct vcpu *v, u32 reg, u64 val)

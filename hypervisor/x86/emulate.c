@@ -171,11 +171,12 @@ static bool two_byte(struct vcpu *v, struct insn *in)
 			return xcr_write_policy(v, r->rcx, val);
 		}
 		if (modrm == 0xf8) {			/* swapgs */
-			val = rdmsr(MSR_GS_BASE);
-			if (!va_canonical(v->shared->user_gs))
+			u64 other = READ_ONCE(v->shared->user_gs);
+
+			if (!va_canonical(other))
 				return false;
-			wrmsr(MSR_GS_BASE, v->shared->user_gs);
-			v->shared->user_gs = val;
+			v->shared->user_gs = rdmsr(MSR_GS_BASE);
+			wrmsr(MSR_GS_BASE, other);
 			return true;
 		}
 		if (modrm >= 0 && modrm < 0xc0 && (modrm >> 3 & 7) == 7) {	/* invlpg */

@@ -25,7 +25,7 @@ void console_emit(const char *s, size_t n)
 	}
 }
 
-static void stop_machine(void)
+void machine_stop(void)
 {
 	if (options.panic_halt) {
 		console_emit("vmi: halted (panic=halt)\n", 25);
@@ -94,13 +94,13 @@ void panic_regs(const struct regs *r, const char *what);
 void panic_regs(const struct regs *r, const char *what)
 {
 	if (panicking)
-		stop_machine();
+		machine_stop();
 	panicking = true;
 	log_info("panic: %s", what);
 	print_regs(r);
 	print_address("at", r->rip);
 	backtrace(r->rbp);
-	stop_machine();
+	machine_stop();
 }
 
 void panic(const char *fmt, ...)
@@ -116,8 +116,7 @@ void panic(const char *fmt, ...)
 		log_info("panic: %s", why);
 		backtrace((u64)__builtin_frame_address(0));
 	}
-	stop_machine();
-	__builtin_unreachable();
+	machine_stop();
 }
 
 void fatal(const char *fmt, ...)
@@ -131,6 +130,5 @@ void fatal(const char *fmt, ...)
 	console_emit("vmi: ", 5);
 	console_emit(why, strlen(why));
 	console_emit("\n", 1);
-	stop_machine();
-	__builtin_unreachable();
+	machine_stop();
 }

@@ -262,11 +262,15 @@ ist_common:
 	movq	%rsp, %rdi
 	movq	%rsp, %rbx
 	movq	%cr3, %r12
+	cmpl	$2, 15*8(%rsp)
+	je	.Lnmi_done		/* an NMI: nobody waits for one */
 	movq	ro_hv_cr3(%rip), %rax
 	movq	%rax, %cr3
+	movabsq	$ist_c_stack_top, %rsp
 	movq	%r12, %rsi
 	call_c	trap_ist_from_hv
 	movq	%r12, %cr3
+.Lnmi_done:
 	movq	%rbx, %rsp
 	pop_gprs_but_rax
 	popq	%rax
@@ -313,6 +317,12 @@ tramp_vectors:
 tramp_addr_lstar: .quad	tramp_lstar
 tramp_addr_cstar: .quad	tramp_cstar
 tramp_addr_pf:	.quad	tramp_pf_bounce
+
+	/* For C of the ring-0 path of ist_common: none of its vectors nests. */
+	.bss
+	.balign	4096
+	.skip	8192
+ist_c_stack_top:
 
 	.text
 /* enter_guest(vcpu): first entry, from hypervisor context. */

@@ -138,13 +138,6 @@ static void wait_for_event(struct vcpu *v)
 	v->blocked = false;
 }
 
-static void domain_stopped(struct vcpu *v)
-{
-	if (options.panic_halt)
-		panic("domain 0 stopped");
-	machine_reset();
-}
-
 struct vcpu *resume_guest(struct vcpu *v)
 {
 	struct regs *r = &v->regs;
@@ -157,7 +150,7 @@ struct vcpu *resume_guest(struct vcpu *v)
 	if (!va_canonical(r->rip))
 		inject_exception(v, VEC_GP, true, 0);
 	if (v->domain->dying)
-		domain_stopped(v);
+		machine_stop();		/* it is domain 0 */
 
 	if ((r->cs & 3) != 3)
 		r->cs = VMI_KERNEL_CS;
@@ -298,8 +291,6 @@ void trap_from_hv(struct regs *r)
 void trap_ist_from_hv(struct regs *r, u64 cr3)
 {
 	switch (r->vector) {
-	case VEC_NMI:
-		return;
 	case VEC_DB:
 		/* A guest's breakpoint on an address the hypervisor uses too: off until the next exit. */
 		WRITE_DR(7, 0x400);

@@ -193,6 +193,7 @@ void uart_irq_on(void);
 void power_init(u64 *rsdp);
 void machine_poweroff(void) __noreturn;
 void machine_reset(void) __noreturn;
+void machine_stop(void) __noreturn;	/* halt or reset, as option panic= says */
 
 /* ---- boot.c, mm.c ------------------------------------------------------------------ */
 #define BOOT_MAX_MAP	64
