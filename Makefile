@@ -31,7 +31,9 @@ help: ## this list
 
 # ---- build ------------------------------------------------------------------
 
-all: setup kernel hypervisor probe initramfs ## build everything
+all: setup ## build everything
+	@$(MAKE) kernel hypervisor probe initramfs
+	$(Q)$(MAKE) -C tests/unit
 
 setup: ## install the packages of tests/packages.txt that are missing (as root)
 	@tests/setup
@@ -83,13 +85,11 @@ gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 
 # ---- test -------------------------------------------------------------------
 
-test: setup ## all tests that CI runs; one: tests/run NAME
-	@$(MAKE) all
-	@tests/run
+test: all ## all tests that CI runs; one: tests/run NAME
+	@tests/run --no-build
 
-test-long: setup ## those, and the ones that take longer
-	@$(MAKE) all
-	@tests/run --long
+test-long: all ## those, and the ones that take longer
+	@tests/run --no-build --long
 
 unit: gen ## the unit tests of the core, on this machine
 	$(Q)$(MAKE) -C tests/unit run

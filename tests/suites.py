@@ -1,6 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""suites.py - tests that are not files of tests/cases: (name, argv, seconds, what it proves)."""
+"""suites.py - tests that are not files of tests/cases.
+
+tests() gives rows (name, argv, seconds, what it proves, long, verdicts): one
+for each test of the probe guest (pvguest/probe) and each suite of unit tests
+(tests/unit), as make built them.
+"""
+import glob
+import os
+import re
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+BUILD = os.environ["BUILD"]
+LONG = 90  # seconds from which a probe test is one of the long ones
+PROBE_VERDICTS = {0: "PASS", 1: "FAIL", 2: "SKIP", 3: "ERROR", 4: "CRASH"}
+
+
+def probes():
+    """The probe's build writes its list: name, seconds, flags, summary."""
+    path = f"{BUILD}/probe/probe.list"
+    if not os.path.exists(path):
+        return
+    with open(path) as f:
+        for line in f:
+            name, seconds, _, summary = line.rstrip("\n").split("\t")
+            # QEMU's start, and a machine that does something else besides.
+            seconds = int(seconds) + 4
+            # It gives up just before the runner would: it can say more.
+            argv = [f"{TOP}/pvguest/probe/run", "--no-build", "--timeout", str(3 * seconds - 2), name]
+            yield f"probe-{name}", argv, seconds, summary, seconds > LONG, PROBE_VERDICTS
+
+
+def units():
+    for path in sorted(glob.glob(f"{TOP}/tests/unit/test_*.c")):
+        name = os.path.basename(path)[:-2]
+        with open(path) as f:
+            m = re.search(r"^ \* test_\w+\.c - (.*)$", f.read(), re.M)
+        proves = m.group(1) if m else f"The core's {name[5:]}, on this machine under the sanitisers."
+        for binary in (name, name + ".smp"):
+            if os.path.exists(f"{BUILD}/unit/{binary}"):
+                yield f"unit-{binary[5:].replace('_', '-').replace('.', '-')}", [f"{BUILD}/unit/{binary}"], 20, proves
 
 
 def tests():
-    return []
+    return [*probes(), *units()]

@@ -221,8 +221,9 @@ class Machine:
             os.symlink(os.path.abspath(path), link)
             specs.append((link + (" " + text.replace(",", ",,") if text else "")))
         args += ["-kernel", self.hypervisor]
-        if self.hv_append:
-            args += ["-append", self.hv_append]
+        options = f"{'panic=halt' if interactive else ''} {self.hv_append}".strip()
+        if options:
+            args += ["-append", options]
         return args + (["-initrd", ",".join(specs)] if specs else [])
 
     def gdb_script(self):
