@@ -30,7 +30,8 @@
  *                          links the right one
  *   slot 511               the same, and for each vCPU: its last 2 MiB hold the
  *                          shared page's alias, mapped by the vCPU's own level 1
- *                          table, which no flush touches
+ *                          table, which no flush touches. alias_l3 is the table
+ *                          for a guest entry that is not present
  *
  * Files: this one has roots, loads and fills; shflush.c all that removes;
  * shpool.c the bounded pool of pages; rmap.c finds the leaves of a frame.
@@ -49,25 +50,13 @@
 
 /*
  * The most pages that one operation builds with. A load: a root's slab, its L4,
- * level 3 and 2 of the alias path, its level 1. A fill: level 3, 2 and 1 and two
- * of an alias path less what they share, and a slab of reverse-map nodes.
+ * three for alias_l3 and two for another table of slot 511. A fill in slot 511:
+ * these two, level 2 and 1, and a slab of reverse-map nodes.
  */
-#define SH_RESERVE	6
+#define SH_RESERVE	8
 
-/* Kept by reclaim for each vCPU: L4, three alias tables, and one slab page for its root. */
+/* Reclaim keeps for each vCPU an L4, the three tables of alias_l3, and a slab page for its root. */
 _Static_assert(SHADOW_MIN_TABLES >= 5 * DOM_MAX_VCPUS + 2 * SH_RESERVE, "SHADOW_MIN_TABLES");
-
-/* Bits of a guest's L4 entry that its translations depend on; the others are free for the key. */
-#define KEY_ENTRY	(PTE_P | PTE_RW | PTE_US | PTE_NX | PTE_ADDR)
-#define KEY_SLOT_SHIFT	52
-#define KEY_VCPU_SHIFT	3
-
-static u64 upper_key(const struct vcpu *v, unsigned int slot, u64 guest_entry)
-{
-	u64 key = (guest_entry & KEY_ENTRY) | (u64)slot << KEY_SLOT_SHIFT;
-
-	return slot == SLOT_TOP ? key | (u64)(v->id + 1) << KEY_VCPU_SHIFT : key;
-}
 
 static mfn_t table_new(struct domain *d, int level, u64 *parent)
 {
@@ -78,11 +67,6 @@ static mfn_t table_new(struct domain *d, int level, u64 *parent)
 	if (parent)
 		f->u.sh.parent = va_to_ma(parent);
 	return mfn;
-}
-
-static void link_table(u64 *entry, mfn_t table, u64 flags)
-{
-	WRITE_ONCE(*entry, table << PAGE_SHIFT | SH_TABLE | flags);
 }
 
 /* ---- Upper half ------------------------------------------------------- */
@@ -96,22 +80,33 @@ static mfn_t upper_find(struct domain *d, unsigned int slot, u64 key)
 	return l3;
 }
 
-/* Make the path to the alias of the shared page below a new level 3 table of slot 511. */
+/* The level 1 table with the vCPU's alias of its shared page. */
+static mfn_t alias_l1_new(struct vcpu *v)
+{
+	mfn_t l1 = table_new(v->domain, 1, NULL);
+	u64 *t = mfn_to_va(l1);
+
+	t[pt_index(VMI_SHARED, 1)] = v->shared_mfn << PAGE_SHIFT | PTE_P | PTE_RW | PTE_NX | PTE_A | PTE_D;
+	frame_of(l1)->u.sh.nr = 1;
+	return l1;
+}
+
+/* Make the path to it below a new level 3 table of slot 511. The first such table of a vCPU is its alias_l3. */
 static void alias_build(struct vcpu *v, mfn_t l3)
 {
-	u64 *e3 = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1;
-	mfn_t l2 = table_new(v->domain, 2, e3);
-	u64 *e2 = (u64 *)mfn_to_va(l2) + PTES_PER_TABLE - 1;
-	u64 *l1;
+	u64 *e3 = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1, *e2;
+	mfn_t l2 = table_new(v->domain, 2, e3), l1;
 
-	if (!v->shadow.top_l1) {
-		v->shadow.top_l1 = table_new(v->domain, 1, NULL);
-		l1 = mfn_to_va(v->shadow.top_l1);
-		l1[pt_index(VMI_SHARED, 1)] =
-			v->shared_mfn << PAGE_SHIFT | PTE_P | PTE_RW | PTE_NX | PTE_A | PTE_D;
-		frame_of(v->shadow.top_l1)->u.sh.nr = 1;
+	if (v->shadow.alias_l3) {
+		e2 = (u64 *)mfn_to_va(v->shadow.alias_l3) + PTES_PER_TABLE - 1;
+		e2 = (u64 *)mfn_to_va(entry_mfn(*e2)) + PTES_PER_TABLE - 1;
+		l1 = entry_mfn(*e2);
+	} else {
+		v->shadow.alias_l3 = l3;
+		l1 = alias_l1_new(v);
 	}
-	link_table(e2, v->shadow.top_l1, 0);
+	e2 = (u64 *)mfn_to_va(l2) + PTES_PER_TABLE - 1;
+	link_table(e2, l1, 0);
 	frame_of(l2)->u.sh.nr = 1;
 	link_table(e3, l2, 0);
 	frame_of(l3)->u.sh.nr = 1;
@@ -193,17 +188,19 @@ static mfn_t l4_new(struct vcpu *v, mfn_t guest_root)
 	unsigned int slot;
 	u64 e;
 
+	upper_get(v, SLOT_TOP, upper_key(v->id, SLOT_TOP, 0));
 	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++) {
 		e = READ_ONCE(guest[slot]);
 		if ((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
 			e = 0;
 		if (slot == SLOT_TOP)
-			l3 = upper_get(v, slot, upper_key(v, slot, e));
+			l3 = upper_get(v, slot, upper_key(v->id, slot, e));
 		else
-			l3 = e ? upper_find(v->domain, slot, upper_key(v, slot, e)) : 0;
+			l3 = e ? upper_find(v->domain, slot, upper_key(v->id, slot, e)) : 0;
 		if (l3)
 			link_table(&t[slot], l3, 0);
 	}
+	frame_of(l4)->u.sh.key = v->domain->shadow.state->epoch;
 	return l4;
 }
 
@@ -265,6 +262,8 @@ int shadow_load(struct vcpu *v, u64 cr3, bool keep)
 		v->shadow.root = r;
 		v->shadow.l4 = r->l4[v->id];
 		((u64 *)mfn_to_va(v->shadow.l4))[SLOT_AREA] = v->shadow.area_l4e;
+		if (frame_of(v->shadow.l4)->u.sh.key != d->shadow.state->epoch)
+			sh_recheck_links(d, r, v->id, SLOT_UPPER, SLOT_TOP);
 		if (old)
 			root_put(d, old);
 	}
@@ -304,7 +303,7 @@ static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
 	u64 key;
 
 	if (slot >= SLOT_UPPER) {
-		key = upper_key(v, slot, guest_entry);
+		key = upper_key(v->id, slot, guest_entry);
 		if (*entry && frame_of(entry_mfn(*entry))->u.sh.key == key)
 			return entry_mfn(*entry);
 		if (*entry)
@@ -425,6 +424,25 @@ int shadow_domain_init(struct domain *d, u32 max_tables)
 	return 0;
 }
 
+/* The vCPU's alias tables; nothing else is left in them. */
+static void alias_free(struct vcpu *v)
+{
+	mfn_t table = v->shadow.alias_l3;
+	u64 *e, next;
+	int level;
+
+	v->domain->shadow.state->upper[SLOT_TOP - SLOT_UPPER] = 0;
+	for (level = 3; level > 0; level--) {
+		e = (u64 *)mfn_to_va(table) + (level > 1 ? PTES_PER_TABLE - 1 : pt_index(VMI_SHARED, 1));
+		next = entry_mfn(*e);
+		*e = 0;
+		sh_page_free(v->domain, table);
+		table = next;
+	}
+	v->domain->shadow.state->stale = true;
+	v->shadow.alias_l3 = 0;
+}
+
 void shadow_domain_exit(struct domain *d)
 {
 	struct sh_state *s = d->shadow.state;
@@ -442,11 +460,8 @@ void shadow_domain_exit(struct domain *d)
 		;
 	for (c = 0; c < DOM_MAX_VCPUS; c++) {
 		v = d->vcpu[c];
-		if (v && v->shadow.top_l1) {
-			memset(mfn_to_va(v->shadow.top_l1), 0, PAGE_SIZE);
-			sh_page_free(d, v->shadow.top_l1);
-			v->shadow.top_l1 = 0;
-		}
+		if (v && v->shadow.alias_l3)
+			alias_free(v);
 	}
 	sh_sync(d);
 	while (s->nr_spare) {

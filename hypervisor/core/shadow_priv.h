@@ -45,6 +45,7 @@ struct sh_state {
 	u32 limbo;			/* zeroed pages that a processor may still walk */
 	bool stale;			/* a processor may hold translations removed here */
 	u64 nr_dropped;			/* leaves removed since the beginning */
+	u64 epoch;			/* of the links of L4s to upper tables: see sh_recheck_links() */
 	u32 evict;			/* clock hand of rmap_add() */
 	u32 upper[PTES_PER_TABLE - SLOT_UPPER];	/* level 3 tables by L4 slot */
 	struct sh_root *hash[ROOT_HASH];
@@ -54,6 +55,28 @@ _Static_assert(sizeof(struct sh_state) <= PAGE_SIZE, "struct sh_state is one pag
 static inline mfn_t entry_mfn(u64 e)
 {
 	return (e & PTE_ADDR) >> PAGE_SHIFT;
+}
+
+/* Set a table entry. */
+static inline void link_table(u64 *entry, mfn_t table, u64 flags)
+{
+	WRITE_ONCE(*entry, table << PAGE_SHIFT | SH_TABLE | flags);
+}
+
+/*
+ * Key of an upper level 3 table: the bits of the guest's L4 entry that its
+ * translations depend on, and in bits that are then free the slot and, for slot
+ * 511, the vCPU.
+ */
+#define KEY_ENTRY	(PTE_P | PTE_RW | PTE_US | PTE_NX | PTE_ADDR)
+#define KEY_SLOT_SHIFT	52
+#define KEY_VCPU_SHIFT	3
+
+static inline u64 upper_key(unsigned int vcpu, unsigned int slot, u64 guest_entry)
+{
+	u64 key = (guest_entry & KEY_ENTRY) | (u64)slot << KEY_SLOT_SHIFT;
+
+	return slot == SLOT_TOP ? key | (u64)(vcpu + 1) << KEY_VCPU_SHIFT : key;
 }
 
 /* shadow.c */
@@ -78,6 +101,7 @@ void sh_leaf_drop(struct domain *d, u64 *leaf);
 void sh_clear(struct domain *d, mfn_t table, int level, unsigned int first, unsigned int last);
 void sh_root_clear_user(struct domain *d, struct sh_root *r);
 void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int vcpu);
+void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, unsigned int first, unsigned int last);
 bool sh_reclaim(struct domain *d);
 
 #endif

@@ -139,18 +139,61 @@ void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
 	r->l4[c] = 0;
 }
 
+/*
+ * A guest may change an upper L4 entry, flush, and expect that nothing made from
+ * the old one is used. The old one's table may live on for other roots, so an L4
+ * must not link it any more: slots first .. last are compared with the guest's.
+ * Loaded L4s are checked at each flush of the upper half, which begins an epoch;
+ * the others when they are loaded, if theirs is over.
+ */
+void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, unsigned int first, unsigned int last)
+{
+	u64 *t = mfn_to_va(r->l4[vcpu]), *guest = NULL, e;
+	unsigned int slot;
+	mfn_t mfn;
+
+	if (p2m_get(d, r->gpa >> PAGE_SHIFT, &mfn) == P2M_RAM)
+		guest = mfn_to_va(mfn);
+	for (slot = MAX(first, SLOT_AREA + 1U); slot <= last; slot++) {
+		if (!t[slot])
+			continue;
+		e = guest ? READ_ONCE(guest[slot]) : 0;
+		if (frame_of(entry_mfn(t[slot]))->u.sh.key == upper_key(vcpu, slot, e))
+			continue;
+		if (slot == SLOT_TOP)
+			link_table(&t[slot], d->vcpu[vcpu]->shadow.alias_l3, 0);
+		else
+			WRITE_ONCE(t[slot], 0);
+		d->shadow.state->stale = true;
+	}
+	frame_of(r->l4[vcpu])->u.sh.key = d->shadow.state->epoch;
+}
+
+/* Slots first .. last of the upper half are being flushed. */
+static void new_epoch(struct domain *d, unsigned int first, unsigned int last)
+{
+	struct sh_root *r;
+	unsigned int c;
+
+	d->shadow.state->epoch++;
+	for (c = 0; c < DOM_MAX_VCPUS; c++) {
+		r = d->vcpu[c] ? d->vcpu[c]->shadow.root : NULL;
+		if (r)
+			sh_recheck_links(d, r, c, first, last);
+	}
+}
+
 static bool l4_loaded(struct domain *d, struct sh_root *r, unsigned int c)
 {
 	return d->vcpu[c] && d->vcpu[c]->shadow.root == r;
 }
 
-static bool upper_in_use(struct domain *d, mfn_t l3, unsigned int slot)
+static bool is_alias_l3(struct domain *d, mfn_t l3)
 {
 	unsigned int c;
 
 	for (c = 0; c < DOM_MAX_VCPUS; c++)
-		if (d->vcpu[c] && d->vcpu[c]->shadow.root &&
-		    entry_mfn(((u64 *)mfn_to_va(d->vcpu[c]->shadow.l4))[slot]) == l3)
+		if (d->vcpu[c] && d->vcpu[c]->shadow.alias_l3 == l3)
 			return true;
 	return false;
 }
@@ -173,14 +216,14 @@ static void reclaim_all(struct domain *d)
 			}
 			l4 = mfn_to_va(r->l4[c]);
 			memset(l4 + SLOT_AREA + 1, 0, (SLOT_TOP - SLOT_AREA - 1) * sizeof(*l4));
+			link_table(&l4[SLOT_TOP], d->vcpu[c]->shadow.alias_l3, 0);
 			s->stale = true;
 		}
 	}
 	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++) {
 		p = &s->upper[slot - SLOT_UPPER];
 		while ((l3 = *p)) {
-			if (slot == SLOT_TOP && upper_in_use(d, l3, slot)) {
-				clear_pages(d, l3, 3, 0, last_page(slot));
+			if (is_alias_l3(d, l3)) {
 				p = &frame_of(l3)->u.sh.next;
 			} else {
 				*p = frame_of(l3)->u.sh.next;
@@ -218,12 +261,13 @@ void shadow_flush_all(struct domain *d)
 	unsigned int slot;
 	u32 l3;
 
-	/* Upper level 3 tables stay, empty, so that no L4 but for its user half has to change. */
+	/* Upper level 3 tables stay, empty, so that L4s keep their links. */
 	for (r = d->shadow.roots; r; r = r->older)
 		sh_root_clear_user(d, r);
 	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++)
 		for (l3 = s->upper[slot - SLOT_UPPER]; l3; l3 = frame_of(l3)->u.sh.next)
 			clear_pages(d, l3, 3, 0, last_page(slot));
+	new_epoch(d, SLOT_UPPER, SLOT_TOP);
 	COUNT(d, FLUSH_ALL);
 	COUNT_ADD(d, FLUSH_ENTRIES, s->nr_dropped - before);
 	sh_sync(d);
@@ -253,7 +297,7 @@ static u64 user_entry(struct sh_root *r, unsigned int slot)
 	return e;
 }
 
-/* Drop pages first .. last (page numbers of 48-bit addresses). */
+/* Drop pages first .. last (page numbers of 48-bit addresses), all in one half. */
 static void flush_pages(struct vcpu *v, u64 first, u64 last)
 {
 	struct domain *d = v->domain;
@@ -275,6 +319,8 @@ static void flush_pages(struct vcpu *v, u64 first, u64 last)
 		for (l3 = d->shadow.state->upper[slot - SLOT_UPPER]; l3 && lo <= hi; l3 = frame_of(l3)->u.sh.next)
 			clear_pages(d, l3, 3, lo, hi);
 	}
+	if (last / n >= SLOT_UPPER)
+		new_epoch(d, first / n, last / n);
 }
 
 void shadow_flush_range(struct vcpu *v, u64 va, u64 nr)

@@ -49,7 +49,7 @@ struct sh_domain {
 struct sh_vcpu {
 	struct sh_root *root;		/* loaded */
 	mfn_t l4;			/* the L4 table to run on */
-	mfn_t top_l1;			/* level 1 table of the top 2 MiB, 0 until the first load */
+	mfn_t alias_l3;			/* for slot 511, with the shared page's alias only; 0 until the first load */
 	u64 area_l4e;			/* entry for L4 slot 256, set by arch code before shadow_load() */
 };
 
