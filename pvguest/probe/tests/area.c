@@ -63,7 +63,8 @@ TEST(area_readonly, "area-readonly", 4, 0, "the per-vCPU area: what may be read,
 	CHECK_EQ(0x42, *(volatile u8 *)(VMI_AREA_BASE + VMI_AREA_SHARED + VMI_SH_GUEST + 7), "shared page in the area");
 	*(volatile u8 *)(VMI_AREA_BASE + VMI_AREA_SHARED + VMI_SH_GUEST + 7) = 0x43;
 	CHECK_EQ(0x43, SH->guest_area[7], "shared page at its alias");
-	kernel_faults(try_exec, VMI_SHARED + VMI_SH_GUEST, PF_P | PF_I, "fetch from");
+	CHECK_EQ(VEC_PF, try_exec(VMI_SHARED + VMI_SH_GUEST), "fetch from the shared page: vector");
+	CHECK_EQ(PF_I, try_regs.error & ~(u64)PF_P, "fetch from the shared page: error code without P");
 	kernel_faults(try_read, VMI_SHARED + PAGE, 0, "read of");
 	kernel_faults(try_read, ~0UL, 0, "read of");
 	kernel_faults(try_write, ~0UL - 21, PF_W, "write to");

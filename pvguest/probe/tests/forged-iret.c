@@ -40,8 +40,9 @@ static void selectors(bool ring3)
 				      "ring %d, %s to CS %#lx: vector %d", ring3 ? 3 : 1, how ? "lretq" : "iretq", sel, vec);
 				if (vec != VEC_BP)
 					continue;
-				/* It arrived: where it may. */
-				CHECK(sel == USER_CS || sel == USER_CS32 || (!ring3 && sel == VMI_KERNEL_CS),
+				/* It arrived: where it may. iretq to the shown kernel CS is emulated. */
+				CHECK(sel == USER_CS || sel == USER_CS32 ||
+				      (!ring3 && (sel == VMI_KERNEL_CS || (sel == (VMI_KERNEL_CS & ~3) && !how))),
 				      "ring %d, %s to CS %#lx arrived with CS %#lx", ring3 ? 3 : 1, how ? "lretq" : "iretq",
 				      sel, r.rcx);
 				CHECK((r.rcx & 3) >= (ring3 ? 3 : 1), "%s to CS %#lx runs at CPL %lu",

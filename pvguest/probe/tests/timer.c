@@ -24,10 +24,13 @@ static void wait_until(u64 ns)
 		__asm__ volatile ("pause");
 }
 
-static void fires_at(u64 deadline, const char *what)
+/* Sets the timer (each of `nr` deadlines in turn) and waits for the last one. */
+static void fires_at(const u64 *deadlines, int nr, const char *what)
 {
-	u64 n = evt_count[port];
+	u64 n = evt_count[port], deadline = deadlines[nr - 1];
 
+	for (int i = 0; i < nr; i++)
+		CHECK_EQ(0, vmi_timer_set(deadlines[i]), "timer_set");
 	while (evt_count[port] == n && clock_ns() < deadline + LATE)
 		__asm__ volatile ("pause");
 	CHECK_EQ(n + 1, evt_count[port], "deliveries, %s", what);
@@ -44,7 +47,7 @@ static void start(void)
 
 TEST(timer_oneshot, "timer-oneshot", 3, 0, "deadlines: not early, once, replaced, disarmed, past")
 {
-	u64 now, last = clock_ns();
+	u64 now, last = clock_ns(), d[2];
 
 	for (int i = 0; i < 1000; i++) {
 		now = clock_ns();
@@ -53,20 +56,15 @@ TEST(timer_oneshot, "timer-oneshot", 3, 0, "deadlines: not early, once, replaced
 	}
 	start();
 	for (u64 i = 0; i < 20; i++) {
-		u64 deadline = clock_ns() + i * i * 50000;
-
-		CHECK_EQ(0, vmi_timer_set(deadline), "timer_set");
-		fires_at(deadline, "ordinary");
+		d[0] = clock_ns() + i * i * 50000;
+		fires_at(d, 1, "ordinary");
 	}
-
-	now = clock_ns();
-	vmi_timer_set(now + 2 * MS);
-	vmi_timer_set(now + 8 * MS);
-	fires_at(now + 8 * MS, "replaced by a later one");
-	now = clock_ns();
-	vmi_timer_set(now + 500 * MS);
-	vmi_timer_set(now + 2 * MS);
-	fires_at(now + 2 * MS, "replaced by an earlier one");
+	d[0] = clock_ns() + 20 * MS;
+	d[1] = d[0] + 20 * MS;
+	fires_at(d, 2, "replaced by a later one");
+	d[0] = clock_ns() + 500 * MS;
+	d[1] = d[0] - 498 * MS;
+	fires_at(d, 2, "replaced by an earlier one");
 
 	now = clock_ns();
 	last = evt_count[port];
@@ -110,7 +108,15 @@ TEST(halt_wakes, "halt-wakes", 2, 0, "halt waits for an event, takes it, and ret
 	CHECK_EQ(n, evt_count[port], "deliveries with vif=0");
 	CHECK_EQ(0, vmi_halt(), "halt with a pending event");
 	CHECK_EQ(n + 1, evt_count[port], "deliveries after halt with a pending event");
-	/* hlt, the instruction, is the same. */
+	/*
+	 * hlt, the instruction, is the same. sti takes effect behind the next
+	 * instruction, so an event that waits ends the hlt and is not taken before it.
+	 */
+	irq_disable();
+	vmi_timer_set(1);
+	n = evt_count[port];
+	__asm__ volatile ("sti; hlt" ::: "memory");
+	CHECK_EQ(n + 1, evt_count[port], "deliveries after sti; hlt with a pending event");
 	for (int i = 0; i < 3; i++) {
 		irq_disable();
 		deadline = clock_ns() + MS;
