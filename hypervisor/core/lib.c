@@ -77,6 +77,7 @@ char *strchr(const char *s, int c)
 
 bool parse_size(const char *s, u64 *out)
 {
+	u32 shift = 0;
 	u64 v = 0;
 
 	if (*s < '0' || *s > '9')
@@ -87,11 +88,13 @@ bool parse_size(const char *s, u64 *out)
 		v = v * 10 + *s - '0';
 	}
 	switch (*s) {
-	case 'K': v <<= 10; s++; break;
-	case 'M': v <<= 20; s++; break;
-	case 'G': v <<= 30; s++; break;
+	case 'G': shift += 10;	/* fall through */
+	case 'M': shift += 10;	/* fall through */
+	case 'K': shift += 10; s++;
 	}
-	*out = v;
+	if (v > -1UL >> shift)
+		return false;
+	*out = v << shift;
 	return !*s;
 }
 
