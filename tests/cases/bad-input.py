@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: Wrong input to the hypervisor ends in one line that names cause and remedy.
 # seconds: 15
-# args: no-module garbage-kernel pie foreign-elf no-initramfs three-modules little-memory option size no-longmode no-nx no-fsgsbase
+# args: no-module garbage-kernel pie foreign-elf newer-kernel no-initramfs three-modules little-memory option size no-longmode no-nx no-fsgsbase
 """Each argument is one mistake, with what the line has to contain."""
 import os
 import re
+import struct
 import sys
 
 from machine import DIED, Machine, find
@@ -33,12 +34,22 @@ def program(pie):
     return ("/bin/true" if pie else f"{os.environ['BUILD']}/initramfs/lab-agent", "")
 
 
+def newer_kernel():
+    """The kernel, with an ELF note that asks for major version 9 of the VMI."""
+    with open(find("kernel"), "rb") as f:
+        data = f.read()
+    # name size, description size, type (VMI_NOTE_VERSION), name; major and minor follow
+    at = data.index(struct.pack("<III4s", 4, 8, 1, b"VMI")) + 16
+    return (file("newer", data[:at] + struct.pack("<I", 9) + data[at + 4:]), "console=hvc0")
+
+
 CASES = {
     # name: (what to boot, what the line says)
     "no-module": (lambda: dict(modules=[]), r"no module.*-initrd"),
     "garbage-kernel": (lambda: dict(modules=[(file("junk", b"\x5a" * 100000), "")]), r"module 1.*ELF"),
     "pie": (lambda: dict(modules=[program(True)]), r"module 1.*ELF file of type 3.*give"),
     "foreign-elf": (lambda: dict(modules=[program(False)]), r"module 1.*VMI"),
+    "newer-kernel": (lambda: dict(modules=[newer_kernel(), initramfs()]), r"module 1.*needs VMI 9\.\d.* 1\.\d"),
     "no-initramfs": (lambda: dict(modules=[kernel(), (file("empty", b""), "")]), r"module 2 is empty"),
     "three-modules": (lambda: dict(modules=[kernel(), initramfs(), initramfs()]), r"3 modules.*at most one initramfs"),
     "little-memory": (lambda: dict(mem=32), r"too little memory.*-m"),

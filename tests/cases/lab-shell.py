@@ -45,12 +45,12 @@ if pid == 0:
     os.execv("tests/lab", ["tests/lab", "--" + mode])
 before = termios.tcgetattr(master)
 
-prompt = f"{mode}:~# ".encode()
+prompt = f"{mode}:/root# ".encode()
 expect(b"To leave: poweroff, or Ctrl-A X.")
 expect(prompt)
 # The echo of the line holds the sum unevaluated.
 send(b"echo sum $((40 + 2))\n")
-expect(b"sum 42\r\n")
+expect(b"sum 42\r")
 expect(prompt)
 send(b"sleep 100\n")
 time.sleep(0.5)

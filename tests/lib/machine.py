@@ -197,8 +197,8 @@ class Machine:
         args = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-M", "pc",
                 "-cpu", self.cpu, "-m", str(self.mem), "-smp", str(self.smp)]
         if self.icount:
-            # The real time of day would be one difference between two runs.
-            args += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
+            # The time of day and random numbers would be differences between two runs.
+            args += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
         else:
             args += ["-accel", "tcg,thread=" + ("single" if self.smp == 1 else "multi")]
         if not interactive:
