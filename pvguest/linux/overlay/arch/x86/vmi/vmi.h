@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmi.h - private to arch/x86/vmi: hypercall stubs, the shared page, and what
+ * the files here call of each other.
+ *
+ * Nothing here may run unless the kernel was entered by the VMI note.
+ */
+#ifndef ARCH_X86_VMI_H
+#define ARCH_X86_VMI_H
+
+#include <linux/compiler.h>
+#include <linux/init.h>
+#include <linux/types.h>
+#include <vmi/abi.h>
+
+/* The stubs' instruction, out of line: objtool wants `syscall` in annotated code. */
+#define VMI_SYSCALL "call vmi_hypercall"
+#define VMI_STUB static __always_inline
+#include <vmi/stubs.h>
+
+/* This vCPU's shared page: every vCPU sees its own at this address. */
+#define vmi_shared	((struct vmi_shared *)VMI_SHARED)
+
+extern struct vmi_start_info vmi_start;
+
+/* entry.S */
+void vmi_irq_enable(void);
+void vmi_irq_disable(void);
+unsigned long vmi_save_fl(void);
+unsigned long vmi_read_cr2(void);
+void vmi_entry_syscall(void);
+void vmi_entry_compat(void);
+void vmi_entry_page_fault(void);
+extern const char vmi_user_region[], vmi_user_iret[];
+extern const char vmi_kernel_region[], vmi_kernel_iret[];
+
+void __init vmi_cpu_init(void);
+void __init vmi_mmu_init(void);
+void __init vmi_init_irq(void);
+void __init vmi_time_init(void);
+void __init vmi_console_init(void);
+
+/* irq.c: bind a virtual interrupt to a Linux interrupt number. */
+int vmi_bind_virq(unsigned int virq);
+/* time.c: the timer's event, called with interrupts off. */
+void vmi_timer_event(void);
+
+#endif
