@@ -78,6 +78,7 @@ long hc_cr3_load(struct vcpu *v, const u64 *a)
 		return rc;
 	v->cr3 = cr3;
 	v->shared->cr3 = cr3;
+	arch_root_ready(v);
 	return 0;
 }
 
@@ -144,21 +145,24 @@ long hc_evt_close(struct vcpu *v, const u64 *a)
 long hc_counters(struct vcpu *v, const u64 *a)
 {
 	struct domain *d = v->domain;
-	u64 nr = MIN(a[1], ARRAY_SIZE(d->counters));
-	u64 sys = 0, pf = 0;
+	u64 out[ARRAY_SIZE(d->counters)];
+	u64 nr = MIN(a[1], ARRAY_SIZE(out));
 	long rc;
 
+	memcpy(out, d->counters, sizeof(out));
 	/* The trampoline counts in the shared pages; a guest can only lie to itself there. */
 	for (u32 i = 0; i < DOM_MAX_VCPUS; i++) {
-		if (!d->vcpu[i])
+		const struct vmi_shared *sh = d->vcpu[i] ? d->vcpu[i]->shared : NULL;
+
+		if (!sh)
 			continue;
-		sys += d->vcpu[i]->shared->nr_syscalls;
-		pf += d->vcpu[i]->shared->nr_pf_bounces;
+		out[VMI_CTR_SYS_BOUNCES] += sh->nr_syscalls;
+		out[VMI_CTR_PF_BOUNCES] += sh->nr_pf_bounces;
+		out[VMI_CTR_CR3_WRITES] += sh->nr_cr3;
+		out[VMI_CTR_CR3_LOADS] += sh->nr_cr3;
 	}
-	d->counters[VMI_CTR_SYS_BOUNCES] = sys;
-	d->counters[VMI_CTR_PF_BOUNCES] = pf;
-	rc = copy_to_guest(v, a[0], d->counters, nr * sizeof(u64));
-	return rc ? rc : (long)ARRAY_SIZE(d->counters);
+	rc = copy_to_guest(v, a[0], out, nr * sizeof(u64));
+	return rc ? rc : (long)ARRAY_SIZE(out);
 }
 
 long hc_log_read(struct vcpu *v, const u64 *a)

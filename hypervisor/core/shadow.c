@@ -235,11 +235,37 @@ static void root_put(struct domain *d, struct sh_root *r)
 		sh_root_free(d, r);
 }
 
+static void root_use(struct vcpu *v, struct sh_root *r)
+{
+	struct domain *d = v->domain;
+	struct sh_root *old = v->shadow.root;
+
+	if (r != d->shadow.roots) {
+		root_unlink(d, r);
+		root_link_newest(d, r);
+	}
+	if (r == old)
+		return;
+	r->users++;
+	v->shadow.root = r;
+	v->shadow.l4 = r->l4[v->id];
+	if (old)
+		root_put(d, old);
+}
+
+void shadow_switched(struct vcpu *v, u64 cr3)
+{
+	struct sh_root *r = root_find(v->domain, cr3 & PAGE_MASK);
+
+	BUG_ON(!r || !r->l4[v->id]);
+	root_use(v, r);
+}
+
 int shadow_load(struct vcpu *v, u64 cr3, bool keep)
 {
 	struct domain *d = v->domain;
 	u64 gpa = cr3 & PAGE_MASK;
-	struct sh_root *r, *old = v->shadow.root;
+	struct sh_root *r;
 	mfn_t guest_root;
 
 	if ((gpa & ~PTE_ADDR) || p2m_get(d, gpa >> PAGE_SHIFT, &guest_root) != P2M_RAM)
@@ -248,25 +274,14 @@ int shadow_load(struct vcpu *v, u64 cr3, bool keep)
 		return -VMI_ENOMEM;
 
 	r = root_find(d, gpa);
-	if (r && r != d->shadow.roots) {
-		root_unlink(d, r);
-		root_link_newest(d, r);
-	}
 	if (!r)
 		r = root_new(d, gpa);
 	if (!r->l4[v->id])
 		r->l4[v->id] = l4_new(v, guest_root);
-
-	if (r != old) {
-		r->users++;
-		v->shadow.root = r;
-		v->shadow.l4 = r->l4[v->id];
-		((u64 *)mfn_to_va(v->shadow.l4))[SLOT_AREA] = v->shadow.area_l4e;
-		if (frame_of(v->shadow.l4)->u.sh.key != d->shadow.state->epoch)
-			sh_recheck_links(d, r, v->id, SLOT_UPPER, SLOT_TOP);
-		if (old)
-			root_put(d, old);
-	}
+	((u64 *)mfn_to_va(r->l4[v->id]))[SLOT_AREA] = v->shadow.area_l4e;
+	if (frame_of(r->l4[v->id])->u.sh.key != d->shadow.state->epoch)
+		sh_recheck_links(d, r, v->id, SLOT_UPPER, SLOT_TOP);
+	root_use(v, r);
 	if (!keep)
 		shadow_flush_user(v);
 	else
@@ -284,6 +299,9 @@ int shadow_root_drop(struct domain *d, u64 gpa)
 	if (r->users) {
 		root_unhash(d, r);
 		r->dead = true;
+		for (unsigned int c = 0; c < DOM_MAX_VCPUS; c++)
+			if (r->l4[c])
+				arch_root_forget(d, r->l4[c]);
 		sh_root_clear_user(d, r);
 	} else {
 		sh_root_free(d, r);

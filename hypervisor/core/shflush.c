@@ -133,6 +133,7 @@ void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
 {
 	if (!r->l4[c])
 		return;
+	arch_root_forget(d, r->l4[c]);
 	memset(mfn_to_va(r->l4[c]), 0, PAGE_SIZE);
 	d->shadow.state->stale = true;
 	sh_page_free(d, r->l4[c]);
@@ -176,6 +177,7 @@ static void new_epoch(struct domain *d, unsigned int first, unsigned int last)
 	unsigned int c;
 
 	d->shadow.state->epoch++;
+	arch_root_forget(d, MFN_NONE);
 	for (c = 0; c < DOM_MAX_VCPUS; c++) {
 		r = d->vcpu[c] ? d->vcpu[c]->shadow.root : NULL;
 		if (r)

@@ -165,6 +165,8 @@ int area_init(struct area *a)
 	fill_frame(a, DESC_FRAME_COMPAT);
 	fill_frame(a, DESC_FRAME_PF);
 	*(u16 *)area_desc(a, DESC_VERW_SEL) = HV_SS;
+	for (i = 0; i < NR_ROOT_SLOTS; i++)
+		*area_desc(a, DESC_ROOTS + 16 * i) = ROOT_SLOT_NONE;
 	return 0;
 }
 
@@ -196,6 +198,59 @@ void pcpu_map_area(struct pcpu *c, struct area *a)
 	*area_desc(a, DESC_PCPU) = (u64)c;
 	c->root[pt_index(VMI_AREA_BASE, 4)] = area_l4e(a);
 	WRITE_CR(3, va_to_ma(c->root));
+}
+
+/*
+ * Let the trampoline switch to the root of this vCPU that is loaded now, when
+ * the guest asks for `cr3`. The oldest of the pairs makes room.
+ */
+void arch_root_ready(struct vcpu *v)
+{
+	struct arch_vcpu *a = v->arch;
+	u32 i;
+
+	for (i = 0; i < NR_ROOT_SLOTS; i++) {
+		u64 *slot = area_desc(&a->area, DESC_ROOTS + 16 * i);
+
+		if (slot[0] == v->cr3 || slot[1] == v->shadow.l4 << PAGE_SHIFT)
+			break;
+	}
+	if (i == NR_ROOT_SLOTS)
+		i = a->next_root++ % NR_ROOT_SLOTS;
+	area_desc(&a->area, DESC_ROOTS + 16 * i)[0] = v->cr3;
+	area_desc(&a->area, DESC_ROOTS + 16 * i)[1] = v->shadow.l4 << PAGE_SHIFT;
+}
+
+void arch_root_forget(struct domain *d, mfn_t l4)
+{
+	for (u32 c = 0; c < DOM_MAX_VCPUS; c++) {
+		struct vcpu *v = d->vcpu[c];
+
+		for (u32 i = 0; v && i < NR_ROOT_SLOTS; i++) {
+			u64 *slot = area_desc(&v->arch->area, DESC_ROOTS + 16 * i);
+
+			if (l4 == MFN_NONE || slot[1] == l4 << PAGE_SHIFT) {
+				slot[0] = ROOT_SLOT_NONE;
+				slot[1] = 0;
+			}
+		}
+	}
+}
+
+/* The trampoline has switched since the hypervisor last knew: catch up. */
+void area_root_adopt(struct vcpu *v)
+{
+	for (u32 i = 0; i < NR_ROOT_SLOTS; i++) {
+		u64 *slot = area_desc(&v->arch->area, DESC_ROOTS + 16 * i);
+
+		if (slot[1] != v->regs.root)
+			continue;
+		shadow_switched(v, slot[0]);
+		BUG_ON(v->shadow.l4 << PAGE_SHIFT != v->regs.root);
+		v->cr3 = slot[0];
+		return;
+	}
+	BUG_ON(true);
 }
 
 long gdt_write(struct vcpu *v, u32 slot, u64 desc)

@@ -19,6 +19,7 @@
  *    retpoline (R26); guest-mode bounces use none at all.
  */
 #include <hv/layout.h>
+#include <vmi/numbers.h>
 
 /* Data of the area, named relative to the text so that RIP-relative code reaches it. */
 #define AT(name, off)	.set name, tramp_start + (off)
@@ -41,8 +42,13 @@ AT(ro_guest_cr3, DESC_GUEST_CR3)
 AT(ro_regs_top, DESC_REGS_TOP)
 AT(ro_hv_stack, DESC_HV_STACK)
 AT(ro_verw_sel, DESC_VERW_SEL)
+AT(ro_roots, DESC_ROOTS)
+AT(sh_cr3, VMI_AREA_SHARED + VMI_SH_CR3)
+AT(sh_nr_cr3, VMI_AREA_SHARED + VMI_SH_NR_CR3)
 AT(hc_rsp, STACK_SCRATCH)
+AT(es_root, STACK_ROOT)
 	/* What the entry stack holds after the common push sequence. */
+AT(es_top, STACK_ENTRY_TOP)
 AT(es_ss, STACK_ENTRY_TOP - 8)
 AT(es_rsp, STACK_ENTRY_TOP - 16)
 AT(es_rflags, STACK_ENTRY_TOP - 24)
@@ -136,9 +142,16 @@ tramp_cstar:
 	.balign	16
 hypercall:
 	movq	%rsp, hc_rsp(%rip)
+	cmpl	$VMI_HC_CR3_LOAD, %eax
+	je	cr3_load
+hypercall_hv:
+	movq	%cr3, %rsp
+	movq	%rsp, es_root(%rip)
 	movq	ro_hv_cr3(%rip), %rsp
 	movq	%rsp, %cr3
 	movq	ro_regs_top(%rip), %rsp
+	pushq	$0
+	pushq	es_root(%rip)
 	pushq	$1			/* SS: null, RPL 1 */
 	pushq	hc_rsp(%rip)
 	pushq	%r11
@@ -149,6 +162,40 @@ hypercall:
 	pushq	%rax
 	push_gprs_but_rax
 	jmp	enter_c
+
+/*
+ * A CR3 load that keeps translations, of a root that is ready (rule M5): switch
+ * here. Argument registers are the callee's. RCX and R11 are the hardware's
+ * word for an address in the upper half and for ring 1's flags, so this iretq
+ * cannot fault.
+ */
+cr3_load:
+	movq	%rdi, %rsi
+	btrq	$63, %rsi
+	jnc	hypercall_hv
+	lfence				/* R26: no guessing past the check that this is ring 1 */
+	.set	slot, 0
+	.rept	NR_ROOT_SLOTS
+	leaq	ro_roots + 16 * slot(%rip), %rdx
+	cmpq	(%rdx), %rsi
+	je	1f
+	.set	slot, slot + 1
+	.endr
+	jmp	hypercall_hv
+1:	movq	8(%rdx), %rdx
+	incq	sh_nr_cr3(%rip)
+	movq	%rsi, sh_cr3(%rip)
+	movq	%rdx, %cr3
+	leaq	es_top(%rip), %rsp
+	pushq	$1
+	pushq	hc_rsp(%rip)
+	pushq	%r11
+	pushq	$VMI_KERNEL_CS
+	pushq	%rcx
+	xorl	%eax, %eax
+	xorl	%edx, %edx
+	xorl	%esi, %esi
+	iretq
 
 /* Page fault: from ring 3 to the guest kernel's stub, from ring 1 to the hypervisor. */
 	.balign	16
@@ -177,9 +224,13 @@ common:
 	jz	from_hv
 common_guest:
 	pushq	%rax
+	movq	%cr3, %rax
+	movq	%rax, es_root(%rip)
 	movq	ro_hv_cr3(%rip), %rax
 	movq	%rax, %cr3
 	movq	ro_regs_top(%rip), %rsp
+	pushq	$0
+	pushq	es_root(%rip)
 	pushq	es_ss(%rip)
 	pushq	es_rsp(%rip)
 	pushq	es_rflags(%rip)

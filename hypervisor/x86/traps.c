@@ -264,6 +264,8 @@ struct vcpu *trap_from_guest(struct vcpu *v)
 	u32 vector = v->regs.vector;
 
 	COUNT_ADD(v->domain, CR3_WRITES, 2);
+	if (v->regs.root != v->shadow.l4 << PAGE_SHIFT)
+		area_root_adopt(v);
 	if (vector == REGS_HYPERCALL)
 		hypercall(v);
 	else if (vector < 32)

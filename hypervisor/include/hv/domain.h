@@ -31,13 +31,15 @@ struct regs {
 	u64 vector;			/* exception or interrupt vector, or REGS_HYPERCALL */
 	u64 error;
 	u64 rip, cs, rflags, rsp, ss;
+	u64 root;			/* machine CR3 at entry: the trampoline may have switched */
+	u64 pad;			/* the end is a stack top, 16-byte aligned */
 };
 #define REGS_HYPERCALL	256
 
 struct arch_vcpu;
 
 struct vcpu {
-	struct regs regs;		/* first: its end is a stack top, 16-byte aligned */
+	struct regs regs;		/* first */
 	struct domain *domain;
 	u32 id;
 	bool blocked;			/* halted, waits for an event */

@@ -36,9 +36,18 @@
 #define DESC_PCPU		(VMI_AREA_DESC + 0x320)	/* struct pcpu of this processor */
 #define DESC_VERW_SEL		(VMI_AREA_DESC + 0x328)	/* u16: operand of verw */
 
+/*
+ * Roots that the trampoline may switch to by itself: pairs of the guest's CR3
+ * value and the shadow L4's machine address; unused pairs hold ROOT_SLOT_NONE.
+ */
+#define DESC_ROOTS		(VMI_AREA_DESC + 0x400)
+#define NR_ROOT_SLOTS		8
+#define ROOT_SLOT_NONE		1		/* no CR3 value: the guest's have bit 63 stripped and name RAM */
+
 /* The two stack pages. Hardware pushes its frames at ENTRY_TOP from CPL 1 and 3. */
 #define STACK_ENTRY_TOP		(VMI_AREA_STACK + 0xc00)
-#define STACK_SCRATCH		(VMI_AREA_STACK + 0xc00)	/* one word: RSP of a hypercall */
+#define STACK_SCRATCH		(VMI_AREA_STACK + 0xc00)	/* RSP of a hypercall */
+#define STACK_ROOT		(VMI_AREA_STACK + 0xc08)	/* CR3 at the entry into the hypervisor */
 #define STACK_IST_NMI		(VMI_AREA_STACK + 0x1000)
 #define STACK_IST_DF		(VMI_AREA_STACK + 0x1400)
 #define STACK_IST_DB		(VMI_AREA_STACK + 0x1800)

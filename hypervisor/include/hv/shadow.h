@@ -75,6 +75,17 @@ int shadow_root_drop(struct domain *d, u64 gpa);
 /* Remove every shadow entry that maps `mfn` (rule M3). */
 void shadow_unmap_frame(struct domain *d, mfn_t mfn);
 
+/*
+ * The arch code switched v to the root `cr3` by itself, as a load that keeps
+ * translations would. Only between a load of that root and the next
+ * arch_root_forget() that names its L4.
+ */
+void shadow_switched(struct vcpu *v, u64 cr3);
+/* v's loaded root (v->cr3, v->shadow.l4) is ready for such switches (arch). */
+void arch_root_ready(struct vcpu *v);
+/* The arch code must not switch to this L4 by itself any more; MFN_NONE: to none of the domain's. */
+void arch_root_forget(struct domain *d, mfn_t l4);
+
 /* Forget hardware translations of a domain on every processor (arch; a fake in unit tests). */
 void arch_tlb_flush(struct domain *d);
 

@@ -111,6 +111,7 @@ struct arch_vcpu {
 	struct area area;
 	u64 dr[4], dr7;
 	u64 xcr0;
+	u32 next_root;		/* root slot to be reused next, modulo their number */
 };
 
 struct pcpu {
@@ -156,6 +157,7 @@ void area_set_pf_bounce(struct area *a, bool on);
 u64 *area_desc(struct area *a, u32 off);
 void pcpu_init(struct pcpu *c);
 void pcpu_map_area(struct pcpu *c, struct area *a);
+void area_root_adopt(struct vcpu *v);
 long gdt_write(struct vcpu *v, u32 slot, u64 desc);
 
 /* ---- traps.c, emulate.c ------------------------------------------------------- */

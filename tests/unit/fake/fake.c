@@ -92,6 +92,15 @@ void arch_tlb_flush(struct domain *d)
 		fake.on_tlb_flush();
 }
 
+/* No trampoline here switches roots by itself. */
+void arch_root_ready(struct vcpu *v)
+{
+}
+
+void arch_root_forget(struct domain *d, mfn_t l4)
+{
+}
+
 void dom_crash(struct vcpu *v, const char *fmt, ...)
 {
 	fake.crashed = true;
