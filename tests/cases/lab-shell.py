@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: The shell on a terminal takes commands, survives Ctrl-C, restarts on reboot, ends with poweroff, and gives the terminal back.
+# proves: The shell on a terminal takes commands, survives Ctrl-C, restarts on reboot, ends with poweroff or Ctrl-A X, and gives the terminal back.
 # seconds: 30
 # args: native dom0
 """A pseudo-terminal plays the user of `tests/lab` without a command."""
@@ -40,12 +40,25 @@ def send(line):
     os.write(master, line)
 
 
-pid, master = pty.fork()
-if pid == 0:
-    os.execv("tests/lab", ["tests/lab", "--" + mode])
-before = termios.tcgetattr(master)
+def start():
+    """A new pseudo-terminal with the lab on it; returns process, terminal and its state before."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv("tests/lab", ["tests/lab", "--" + mode])
+    return pid, fd, termios.tcgetattr(fd)
+
+
+def finish():
+    _, status = os.waitpid(pid, 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        fail(f"status {os.waitstatus_to_exitcode(status)} at the end")
+    if termios.tcgetattr(master)[:4] != before[:4]:
+        fail("the terminal is not as it was")
+    os.close(master)
+
 
 prompt = f"{mode}:/root# ".encode()
+pid, master, before = start()
 expect(b"To leave: poweroff, or Ctrl-A X.")
 expect(prompt)
 # The echo of the line holds the sum unevaluated.
@@ -61,8 +74,9 @@ expect(b"To leave: poweroff, or Ctrl-A X.")
 expect(prompt)
 send(b"poweroff\n")
 expect(b"Power down")
-_, status = os.waitpid(pid, 0)
-if os.waitstatus_to_exitcode(status) != 0:
-    fail(f"status {os.waitstatus_to_exitcode(status)} after poweroff")
-if termios.tcgetattr(master)[:4] != before[:4]:
-    fail("the terminal is not as it was")
+finish()
+
+pid, master, before = start()
+expect(b"To leave: poweroff, or Ctrl-A X.")
+send(b"\x01x")
+finish()
