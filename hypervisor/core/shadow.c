@@ -259,6 +259,7 @@ void shadow_switched(struct vcpu *v, u64 cr3)
 
 	BUG_ON(!r || !r->l4[v->id]);
 	root_use(v, r);
+	sh_sync(v->domain);			/* the old root may have been dead */
 }
 
 int shadow_load(struct vcpu *v, u64 cr3, bool keep)

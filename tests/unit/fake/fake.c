@@ -92,13 +92,15 @@ void arch_tlb_flush(struct domain *d)
 		fake.on_tlb_flush();
 }
 
-/* No trampoline here switches roots by itself. */
+/* Only where a suite plays the trampoline are roots switched to without a load. */
 void arch_root_ready(struct vcpu *v)
 {
 }
 
 void arch_root_forget(struct domain *d, mfn_t l4)
 {
+	if (fake.on_root_forget)
+		fake.on_root_forget(l4);
 }
 
 void dom_crash(struct vcpu *v, const char *fmt, ...)

@@ -34,6 +34,7 @@ struct fake {
 	u64 nr_tlb_flushes;
 	bool crashed;
 	void (*on_tlb_flush)(void);
+	void (*on_root_forget)(mfn_t l4);
 };
 extern struct fake fake;
 
