@@ -37,6 +37,8 @@ void trap_dispatch(struct regs *regs)
 	u64 vec = regs->vector;
 
 	nr_traps[vec]++;
+	if (vec < VEC_SYSCALL && SH->vif)
+		test_fail("vector %lu entered with virtual interrupts on, from rip %#lx", vec, regs->rip);
 	if (vec == VEC_PF_BOUNCE) {
 		regs->vector = VEC_PF;
 		/* The guest's tables are asked first; allowed means a translation is missing. */

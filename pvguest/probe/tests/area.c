@@ -100,23 +100,34 @@ TEST(area_jump_user, "area-jump-user", 6, 0, "ring 3 can jump to no byte of the 
  * cannot be given the exception: the domain is stopped, and the runner starts
  * the test again behind that byte (option from=).
  */
-TEST(area_jump, "area-jump", 120, T_RESUMES, "ring 1 can jump to every byte of the trampoline and gains nothing")
+TEST(area_jump, "area-jump", 40, T_RESUMES, "ring 1 can jump to every byte of the trampoline and gains nothing")
 {
 	u64 step = option("step", 1);
+	u32 port = timer_bind();
 
+	evt_handler[port] = run_stop;
 	expect_stop("");
 	for (u64 off = option("from", 0); off < TEXT_SIZE; off += step) {
 		struct regs r = kernel_regs(VMI_AREA_BASE + off);
 		u64 *gpr = (u64 *)&r;
+		u64 bounces = nr_traps[VEC_PF_BOUNCE];
+		volatile u64 *stacks = (void *)(VMI_AREA_BASE + VMI_AREA_STACK);
 		int vec;
 
 		for (int i = 0; i < NR_GPRS; i++)
 			gpr[i] = NONCANON + 0x1000;
 		r.rflags |= X86_IF;
 		say("AT %lu", off);
+		vmi_timer_set(clock_ns() + 10000000);	/* there are loops to spin in */
+		/* An RSP that is found there must not be one we are using: the last hypercall left ours. */
+		for (u64 i = 0; i < (VMI_AREA_SIZE - VMI_AREA_STACK) / 8; i++)
+			stacks[i] = r.rsp;
 		vec = run(&r);
-		CHECK(vec != VEC_BP || r.cs != 0, "offset %#lx: reached ring 0", off);
-		CHECK(r.cs == (VMI_KERNEL_CS & ~1) || r.cs == USER_CS || r.cs == USER_CS32,
+		vmi_timer_set(0);
+		/* At our own entries the frame is what those pushed, from registers and fields of ours. */
+		if (vec >= VEC_SYSCALL || nr_traps[VEC_PF_BOUNCE] != bounces)
+			continue;
+		CHECK((r.cs & ~1UL) == (VMI_KERNEL_CS & ~3) || r.cs == USER_CS || r.cs == USER_CS32,
 		      "offset %#lx: came back with CS %#lx, vector %d", off, r.cs, vec);
 		CHECK_EQ(0, r.rflags & X86_IOPL, "offset %#lx: IOPL", off);
 	}

@@ -28,6 +28,7 @@ USER_CODE(em_spin, "1: dec %rcx; jnz 1b; syscall");
 TEST(evt_mask_test, "evt-mask", 1, 0, "events raised while masked are delivered exactly once, at unmask")
 {
 	struct regs r;
+	u64 upcalls;
 	long rc = vmi_evt_bind_ipi(0);
 
 	CHECK(rc > 0 && rc < VMI_MAX_PORTS, "evt_bind_ipi: %ld", rc);
@@ -48,8 +49,10 @@ TEST(evt_mask_test, "evt-mask", 1, 0, "events raised while masked are delivered 
 	expect(2, "raised with vif=1");
 
 	evt_mask(port);
+	upcalls = nr_traps[VEC_UPCALL];
 	raise();
 	expect(2, "raised while its port is masked");
+	CHECK_EQ(upcalls, nr_traps[VEC_UPCALL], "upcalls for a masked port");
 	pending(true, "while its port is masked");
 	CHECK_EQ(0, SH->pending, "SH->pending for a masked port");
 	raise();

@@ -107,6 +107,8 @@ static void flags(void)
 		r.rdx = USER_SS;
 		r.rsi = USER_STACK - 512;
 		CHECK_EQ(VEC_GP, run(&r), "iretq with NT set: vector");
+		r = user_regs((u64)fu_landing);
+		CHECK_EQ(VEC_BP, run(&r), "an ordinary exit after that (NT must be gone): vector");
 	}
 }
 

@@ -49,6 +49,12 @@ TEST(hc_pointers, "hc-pointers", 1, 0, "bad pointer arguments give EFAULT and wr
 
 	map_new(GOOD, PTE_W | PTE_NX);
 	memset(ro, 0x77, PAGE);
+	/* Entries of our own for the hypervisor's ranges make them no more ours. */
+	for (u64 off = 0; off < VMI_AREA_SIZE; off += PAGE)
+		map_new(VMI_AREA_BASE + off, PTE_W);
+	map_new(VMI_SHARED, PTE_W);
+	map_new(VMI_TOP_BASE, PTE_W);
+	flush_all();
 	for (u32 i = 0; i < ARRAY_SIZE(calls); i++) {
 		const struct call *c = &calls[i];
 
@@ -67,6 +73,8 @@ TEST(hc_pointers, "hc-pointers", 1, 0, "bad pointer arguments give EFAULT and wr
 		one(c, "an area's", VMI_AREA_BASE + VMI_AREA_IDT);
 		one(c, "an area's", VMI_AREA_BASE + VMI_AREA_DESC);
 		one(c, "an area's", VMI_AREA_END - c->size);
+		one(c, "the shared page's", VMI_SHARED + 0x200);
+		one(c, "a top 2 MiB", VMI_TOP_BASE);
 		if (c->writes) {
 			one(c, "a read-only", RO);
 			one(c, "a read-only", RO + PAGE - c->size);

@@ -66,6 +66,8 @@ TEST(timer_oneshot, "timer-oneshot", 3, 0, "deadlines: not early, once, replaced
 	d[1] = d[0] - 498 * MS;
 	fires_at(d, 2, "replaced by an earlier one");
 
+	d[0] = clock_ns() + 1300 * MS;
+	fires_at(d, 1, "more than a second ahead");
 	now = clock_ns();
 	last = evt_count[port];
 	vmi_timer_set(now + 3 * MS);

@@ -122,6 +122,35 @@ static void every_root(void)
 	CHECK_EQ(0, vmi_cr3_load(root), "cr3_load of the first root");
 }
 
+/*
+ * Two roots shared an upper L4 entry; one has another now, and flushed. What
+ * the second root fills through the old entry must not show in the first.
+ */
+static void parted_roots(void)
+{
+	u64 keep = 1UL << VMI_CR3_NOFLUSH_BIT, va = BIG + (9UL << 39), first = root, second;
+
+	map_page(va, page_a, PTE_P | PTE_NX);
+	second = root_clone();
+	expect(va, 0xa, "first root, shared entry");
+	CHECK_EQ(0, vmi_cr3_load(second), "cr3_load of the second root");
+	expect(va, 0xa, "second root, shared entry");
+	for (int op = 0; op < 2; op++) {
+		/* With the first root loaded, and with the other one. */
+		CHECK_EQ(0, vmi_cr3_load((op ? second : first) | keep), "cr3_load");
+		*pte_at(first, va, 4) = 0;
+		map_page(va, page_b, PTE_P | PTE_NX);
+		flush_page(va);
+		CHECK_EQ(0, vmi_cr3_load(second | keep), "cr3_load of the second root");
+		expect(va, 0xa, "second root after the parting");
+		CHECK_EQ(0, vmi_cr3_load(first | keep), "cr3_load of the first root");
+		expect(va, 0xb, "first root after the parting");
+		*pte_at(first, va, 4) = *pte_at(second, va, 4);
+		flush_all();
+		expect(va, 0xa, "first root, entry shared again");
+	}
+}
+
 TEST(tlb_flush_kinds, "tlb-flush-kinds", 2, 0, "after each kind of flush the new tables are used")
 {
 	page_a = page_alloc();
@@ -142,4 +171,5 @@ TEST(tlb_flush_kinds, "tlb-flush-kinds", 2, 0, "after each kind of flush the new
 	other_tables();
 	many_pages();
 	every_root();
+	parted_roots();
 }
