@@ -18,6 +18,7 @@ GEN := $(BUILD)/gen
 TBLS := $(wildcard include/vmi/*.tbl)
 AGENT := $(BUILD)/initramfs/lab-agent
 PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
+TOOLS := $(BUILD)/dom0-tools/vmi
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
@@ -55,9 +56,12 @@ probe: gen ## build the probe guests
 	$(Q)$(MAKE) -C pvguest/probe
 
 initramfs: $(INITRAMFS) ## build the user land of domain 0
-$(INITRAMFS): $(AGENT) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
+$(INITRAMFS): $(AGENT) $(TOOLS) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,initramfs.cpio.gz)
-	$(Q)tests/initramfs/build $@ $(AGENT) $(PROGRAMS)
+	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) -- $(PROGRAMS)
+
+$(TOOLS): $(wildcard dom0-tools/*.c dom0-tools/Makefile)
+	$(Q)$(MAKE) -C dom0-tools
 
 $(AGENT): tests/initramfs/agent.c
 	$(call say,CC,tests/initramfs/agent.o)
