@@ -64,7 +64,7 @@ long hc_features(struct vcpu *v, const u64 *a)
 {
 	if (a[0])
 		return 0;		/* words that later versions define */
-	return (v->domain->privileged ? VMI_FEAT_PRIVILEGED : 0) | VMI_FEAT_TSC_STABLE | VMI_FEAT_FSGSBASE;
+	return dom_features(v->domain);
 }
 
 long hc_cr3_load(struct vcpu *v, const u64 *a)
@@ -167,8 +167,10 @@ long hc_counters(struct vcpu *v, const u64 *a)
 
 long hc_log_read(struct vcpu *v, const u64 *a)
 {
-	u64 done = 0, off = a[0], len = MIN(a[2], (u64)VMI_CONSOLE_MAX);
+	u64 done = 0, off, len = MIN(a[2], (u64)VMI_CONSOLE_MAX);
 
+	if (copy_from_guest(v, &off, a[0], sizeof(off)))
+		return -VMI_EFAULT;
 	while (done < len) {
 		char chunk[256];
 		u64 start;
@@ -181,5 +183,5 @@ long hc_log_read(struct vcpu *v, const u64 *a)
 		off = start + n;
 		done += n;
 	}
-	return done;
+	return copy_to_guest(v, a[0], &off, sizeof(off)) ? -VMI_EFAULT : (long)done;
 }

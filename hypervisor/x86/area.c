@@ -15,7 +15,7 @@
 #include <hv/lib.h>
 #include <hv/x86.h>
 
-extern const u64 tramp_vectors[256], tramp_addr_pf;
+extern const u64 tramp_vectors[256], tramp_pfs[2];
 extern char tramp_load[], image_start[];
 u64 image_va_to_ma(const void *va);
 
@@ -75,7 +75,7 @@ void area_set_gate_dpl(struct area *a, u8 vector, u8 dpl)
 
 void area_set_pf_bounce(struct area *a, bool on)
 {
-	set_gate(a, VEC_PF, on ? tramp_addr_pf : tramp_vectors[VEC_PF], 0, 0);
+	set_gate(a, VEC_PF, on ? tramp_pfs[cpu_info.fsgsbase] : tramp_vectors[VEC_PF], 0, 0);
 }
 
 static void fill_gdt(struct area *a)

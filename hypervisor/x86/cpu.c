@@ -19,7 +19,7 @@ struct cpu_info cpu_info;
 /* RFLAGS cleared by SYSCALL: TF IF DF IOPL NT AC. */
 #define SYSCALL_MASK	(RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
 
-extern const u64 tramp_addr_lstar, tramp_addr_cstar;
+extern const u64 tramp_lstars[2], tramp_cstars[2];
 extern char image_end[];
 
 void cpu_check(void)
@@ -61,14 +61,14 @@ void cpu_check(void)
 		cpuid(0x80000008, 0, r);
 		c->ma_mask = BIT(r[0] & 0xff) - 1;
 	}
-	if (!c->fsgsbase)
-		fatal("this CPU has no FSGSBASE instructions, which this version needs: use Ivy Bridge, Zen or newer, with QEMU -cpu max");
 }
 
 void cpu_init(void)
 {
-	u64 cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
+	u64 cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
+	if (cpu_info.fsgsbase)
+		cr4 |= CR4_FSGSBASE;
 	if (cpu_info.xsave)
 		cr4 |= CR4_OSXSAVE;
 	if (cpu_info.smep)
@@ -78,8 +78,8 @@ void cpu_init(void)
 
 	wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
 	wrmsr(MSR_STAR, (u64)HV_CS << 32);	/* sysret is never used (R9) */
-	wrmsr(MSR_LSTAR, tramp_addr_lstar);
-	wrmsr(MSR_CSTAR, tramp_addr_cstar);
+	wrmsr(MSR_LSTAR, tramp_lstars[cpu_info.fsgsbase]);
+	wrmsr(MSR_CSTAR, tramp_cstars[cpu_info.fsgsbase]);
 	wrmsr(MSR_SFMASK, SYSCALL_MASK);
 	if (strcmp(cpu_info.vendor, "AuthenticAMD"))
 		wrmsr(MSR_SYSENTER_CS, 0);	/* sysenter faults (R3); AMD has none in long mode */
@@ -92,6 +92,22 @@ void cpu_init(void)
 	__asm__ volatile ("fninit");
 }
 
+bool gs_swap(struct vcpu *v)
+{
+	u64 other;
+
+	if (!cpu_info.fsgsbase) {
+		__asm__ volatile ("swapgs");
+		return true;
+	}
+	other = READ_ONCE(v->shared->user_gs);
+	if (!va_canonical(other))
+		return false;
+	v->shared->user_gs = rdmsr(MSR_GS_BASE);
+	wrmsr(MSR_GS_BASE, other);
+	return true;
+}
+
 bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val)
 {
 	switch (msr) {
@@ -101,7 +117,7 @@ bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val)
 		*val = rdmsr(msr);
 		return true;
 	case MSR_KERNEL_GS_BASE:
-		*val = v->shared->user_gs;
+		*val = cpu_info.fsgsbase ? v->shared->user_gs : rdmsr(msr);
 		return true;
 	case MSR_EFER:
 		*val = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
@@ -136,7 +152,10 @@ bool msr_write_policy(struct vcpu *v, u32 msr, u64 val)
 	case MSR_KERNEL_GS_BASE:
 		if (!va_canonical(val))
 			return false;
-		v->shared->user_gs = val;
+		if (cpu_info.fsgsbase)
+			v->shared->user_gs = val;
+		else
+			wrmsr(msr, val);
 		return true;
 	case MSR_TSC_AUX:
 		if (!cpu_info.rdtscp || val >> 32)
@@ -175,7 +194,7 @@ bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val)
 bool cr4_write_policy(struct vcpu *v, u64 val)
 {
 	/* What a guest may claim to use; the hardware's CR4 never follows it. */
-	u64 allowed = 0x7ff | CR4_FSGSBASE | CR4_PCIDE | (cpu_info.xsave ? CR4_OSXSAVE : 0) |
+	u64 allowed = 0x7ff | CR4_PCIDE | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) | (cpu_info.xsave ? CR4_OSXSAVE : 0) |
 		      (cpu_info.smep ? CR4_SMEP : 0);
 
 	if ((val & ~allowed) || !(val & CR4_PAE))

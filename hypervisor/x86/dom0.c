@@ -124,6 +124,12 @@ static void check_initramfs(const struct boot_module *m)
 	fatal("module 2 is not an initramfs (no cpio archive, compressed or not): build it with `make initramfs`");
 }
 
+u32 dom_features(const struct domain *d)
+{
+	return (d->privileged ? VMI_FEAT_PRIVILEGED : 0) | VMI_FEAT_TSC_STABLE |
+	       (cpu_info.fsgsbase ? VMI_FEAT_FSGSBASE : 0);
+}
+
 struct vcpu *dom0_build(void)
 {
 	struct boot_info *b = &boot_info;
@@ -147,7 +153,8 @@ struct vcpu *dom0_build(void)
 	v->domain = d;
 	v->vectors = page_or_die();
 	v->arch = page_or_die();
-	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | (cpu_info.xsave ? CR4_OSXSAVE : 0);
+	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) |
+		 (cpu_info.xsave ? CR4_OSXSAVE : 0);
 	if (p2m_init(d) || area_init(&v->arch->area) ||
 	    shadow_domain_init(d, MAX(options.shadow_mem >> PAGE_SHIFT, (u64)SHADOW_MIN_TABLES)))
 		fatal("hv_mem is too small to build domain 0: raise or remove the option");
@@ -158,7 +165,7 @@ struct vcpu *dom0_build(void)
 
 	si->magic = VMI_START_MAGIC;
 	si->version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR;
-	si->features = VMI_FEAT_PRIVILEGED | VMI_FEAT_TSC_STABLE | VMI_FEAT_FSGSBASE;
+	si->features = dom_features(d);
 	si->cmdline = CMDLINE_GPA;
 	si->acpi_rsdp = rsdp;
 	si->tsc_khz = tsc_khz();

@@ -170,15 +170,8 @@ static bool two_byte(struct vcpu *v, struct insn *in)
 			val = (u32)r->rax | r->rdx << 32;
 			return xcr_write_policy(v, r->rcx, val);
 		}
-		if (modrm == 0xf8) {			/* swapgs */
-			u64 other = READ_ONCE(v->shared->user_gs);
-
-			if (!va_canonical(other))
-				return false;
-			v->shared->user_gs = rdmsr(MSR_GS_BASE);
-			wrmsr(MSR_GS_BASE, other);
-			return true;
-		}
+		if (modrm == 0xf8)			/* swapgs */
+			return gs_swap(v);
 		if (modrm >= 0 && modrm < 0xc0 && (modrm >> 3 & 7) == 7) {	/* invlpg */
 			if (!effective_address(v, in, modrm, &val))
 				return false;

@@ -168,6 +168,11 @@ long hc_msr_write(struct vcpu *v, const u64 *a)
 	return msr_write_policy(v, a[0], a[1]) ? 0 : -VMI_EINVAL;
 }
 
+long hc_gs_swap(struct vcpu *v, const u64 *a)
+{
+	return gs_swap(v) ? 0 : -VMI_EINVAL;
+}
+
 long hc_cpuid(struct vcpu *v, const u64 *a)
 {
 	u32 out[4];

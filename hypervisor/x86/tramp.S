@@ -130,8 +130,32 @@ tramp_lstar:
 	leaq	frame_syscall(%rip), %rsp
 	iretq
 
-/* 32-bit SYSCALL (AMD only): never a hypercall (R2). */
+/*
+ * The same where ring 1 cannot reach the GS base (no FSGSBASE, rule E4): the
+ * bases are exchanged here on the way in, and by a service on the way out. The
+ * hypervisor itself never uses GS (R17), so any state of it is harmless.
+ */
 	.balign	16
+	.globl	tramp_lstar_gs
+tramp_lstar_gs:
+	testq	%rcx, %rcx
+	js	1f
+	swapgs
+	incq	sh_nr_syscalls(%rip)
+	movq	%rsp, sh_user_rsp(%rip)
+	leaq	frame_syscall(%rip), %rsp
+	iretq
+1:	cmpl	$VMI_HC_GS_SWAP, %eax
+	jne	hypercall
+	lfence				/* R26 */
+	movq	%rsp, hc_rsp(%rip)
+	swapgs
+	jmp	return_0
+
+	.globl	tramp_cstar_gs
+tramp_cstar_gs:
+	swapgs
+/* 32-bit SYSCALL (AMD only): never a hypercall (R2). */
 	.globl	tramp_cstar
 tramp_cstar:
 	incq	sh_nr_syscalls(%rip)
@@ -186,6 +210,7 @@ cr3_load:
 	incq	sh_nr_cr3(%rip)
 	movq	%rsi, sh_cr3(%rip)
 	movq	%rdx, %cr3
+return_0:
 	leaq	es_top(%rip), %rsp
 	pushq	$1
 	pushq	hc_rsp(%rip)
@@ -203,6 +228,7 @@ cr3_load:
 tramp_pf_bounce:
 	testb	$2, 16(%rsp)
 	jz	vec_14
+pf_from_user:
 	incq	sh_nr_pf_bounces(%rip)
 	movq	%rax, sh_scratch(%rip)
 	movq	%cr2, %rax
@@ -216,6 +242,13 @@ tramp_pf_bounce:
 	popq	sh_pf_ss(%rip)
 	leaq	frame_pf(%rip), %rsp
 	iretq
+
+	.globl	tramp_pf_bounce_gs
+tramp_pf_bounce_gs:
+	testb	$2, 16(%rsp)
+	jz	vec_14
+	swapgs
+	jmp	pf_from_user
 
 /* Everything else. The stack holds vector, error code and hardware frame. */
 	.balign	16
@@ -355,7 +388,7 @@ tramp_end:
 /* Addresses for C, which cannot name symbols of this section directly. */
 	.section .rodata
 	.balign	8
-	.globl	tramp_vectors, tramp_addr_lstar, tramp_addr_cstar, tramp_addr_pf
+	.globl	tramp_vectors, tramp_lstars, tramp_cstars, tramp_pfs
 	.macro	vecaddr n
 	.quad	vec_\n
 	.endm
@@ -365,9 +398,10 @@ tramp_vectors:
 	vecaddr	%i
 	.set	i, i + 1
 	.endr
-tramp_addr_lstar: .quad	tramp_lstar
-tramp_addr_cstar: .quad	tramp_cstar
-tramp_addr_pf:	.quad	tramp_pf_bounce
+/* Each with and without FSGSBASE. */
+tramp_lstars:	.quad	tramp_lstar_gs, tramp_lstar
+tramp_cstars:	.quad	tramp_cstar_gs, tramp_cstar
+tramp_pfs:	.quad	tramp_pf_bounce_gs, tramp_pf_bounce
 
 	/* For C of the ring-0 path of ist_common: none of its vectors nests. */
 	.bss

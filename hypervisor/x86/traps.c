@@ -84,6 +84,9 @@ static void inject(struct vcpu *v, u8 vector, bool has_error, u32 error)
 			  vector_name(vector), error, (void *)sp);
 		return;
 	}
+	/* Without FSGSBASE the kernel finds its own GS base loaded (rule E4). */
+	if (user && !cpu_info.fsgsbase)
+		gs_swap(v);
 	WRITE_ONCE(sh->vif, 0);
 	r->rsp = sp;
 	r->rip = handler;

@@ -20,7 +20,7 @@
 /* Feature word 0 (hypercall `features`). */
 #define VMI_FEAT_PRIVILEGED	(1 << 0)	/* the caller is domain 0 */
 #define VMI_FEAT_TSC_STABLE	(1 << 1)	/* the TSC is a clock source; its rate is in the start info */
-#define VMI_FEAT_FSGSBASE	(1 << 2)	/* ring 1 may use rdgsbase / wrgsbase */
+#define VMI_FEAT_FSGSBASE	(1 << 2)	/* ring 1 may use rdgsbase / wrgsbase; without it entries from ring 3 exchange the GS bases */
 
 /* ---- ELF notes: name "VMI", one u64 (or two) each ---------------------- */
 #define VMI_NOTE_VERSION	1	/* u32 major, u32 minor that the guest needs */

@@ -31,9 +31,15 @@ RECORD(hc_msr_write)
 RECORD(hc_cpuid)
 RECORD(hc_cr4_write)
 RECORD(hc_shutdown)
+RECORD(hc_gs_swap)
 
 void vcpu_kick(struct vcpu *who)
 {
+}
+
+u32 dom_features(const struct domain *who)
+{
+	return who->privileged ? VMI_FEAT_PRIVILEGED : 0;
 }
 
 size_t log_copy(u64 off, char *buf, size_t n, u64 *start)
@@ -89,7 +95,7 @@ static void privileged_calls_need_domain_0(void)
 {
 	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0, 0, 0), -VMI_EPERM);
 	d->privileged = true;
-	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0, 0, 0), 0);
+	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0, 0, 0), -VMI_EFAULT);
 }
 
 static void narrow_arguments_lose_their_upper_half(void)
@@ -137,12 +143,18 @@ static void counters_are_copied(void)
 
 static void log_is_copied_from_an_offset(void)
 {
+	u64 *off = ram_table(40) + 256;
+
 	d->privileged = true;
 	guest_map(0, 0xffffffff80000000, 40, PTE_P | PTE_RW, 1);
-	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 2, 0xffffffff80000000, 100), 18);
+	*off = 2;
+	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0xffffffff80000800, 0xffffffff80000000, 100), 18);
 	CU_ASSERT_EQUAL(memcmp(ram_table(40), "log of", 6), 0);
-	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 20, 0xffffffff80000000, 100), 0);
-	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0, 0xffffffff90000000, 100), -VMI_EFAULT);
+	CU_ASSERT_EQUAL(*off, 20);
+	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0xffffffff80000800, 0xffffffff80000000, 100), 0);
+	*off = 0;
+	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0xffffffff80000800, 0xffffffff90000000, 100), -VMI_EFAULT);
+	CU_ASSERT_EQUAL(call(VMI_HC_LOG_READ, 0xffffffff90000000, 0xffffffff80000000, 100), -VMI_EFAULT);
 }
 
 static void flush_and_fill_check_arguments(void)

@@ -69,6 +69,9 @@ struct domain {
 #define COUNT(d, name)		((d)->counters[VMI_CTR_##name]++)
 #define COUNT_ADD(d, name, n)	((d)->counters[VMI_CTR_##name] += (n))
 
+/* Feature word 0 of the ABI for this domain (arch; a fake in unit tests). */
+u32 dom_features(const struct domain *d);
+
 /* Stop a domain that cannot go on, with the reason in the log; the caller unwinds. */
 void dom_crash(struct vcpu *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -140,6 +140,8 @@ struct cpu_info {
 extern struct cpu_info cpu_info;
 void cpu_check(void);		/* fill cpu_info; panic with a remedy where something is missing */
 void cpu_init(void);		/* control registers and MSRs of this processor */
+/* swapgs as a guest means it: the inactive base is in the shared page with FSGSBASE, else in its MSR. */
+bool gs_swap(struct vcpu *v);
 bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val);
 bool msr_write_policy(struct vcpu *v, u32 msr, u64 val);
 bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val);

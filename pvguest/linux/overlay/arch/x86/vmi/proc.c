@@ -59,17 +59,18 @@ static int version_show(struct seq_file *m, void *v)
 static ssize_t log_read(struct file *file, char __user *ubuf, size_t len, loff_t *pos)
 {
 	char *buf = (char *)__get_free_page(GFP_KERNEL);
+	u64 offset = *pos;
 	long n;
 
 	if (!buf)
 		return -ENOMEM;
-	n = vmi_log_read(*pos, buf, min_t(size_t, len, PAGE_SIZE));
+	n = vmi_log_read(&offset, buf, min_t(size_t, len, PAGE_SIZE));
 	if (n < 0)
 		n = n == -VMI_EPERM ? -EPERM : -EIO;
 	else if (copy_to_user(ubuf, buf, n))
 		n = -EFAULT;
 	else
-		*pos += n;
+		*pos = offset;
 	free_page((unsigned long)buf);
 	return n;
 }
