@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
+#include <sys/syscall.h>
 #include "guest.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
@@ -462,8 +463,8 @@ static void forbidden(void)
 	for (size_t i = 0; i < ARRAY_SIZE(kernel); i++)
 		check(write(1, (void *)kernel[i], 1) == -1 && errno == EFAULT,
 		      "write() from %#lx: %s", kernel[i], strerror(errno));
-	check(pipe((int *)0x800000000000) == -1 && errno == EFAULT, "pipe() to a non-canonical address");
-	check(pipe((int *)16) == -1 && errno == EFAULT, "pipe() to address 16");
+	check(syscall(SYS_pipe, 0x800000000000) == -1 && errno == EFAULT, "pipe() to a non-canonical address");
+	check(syscall(SYS_pipe, 16) == -1 && errno == EFAULT, "pipe() to address 16");
 }
 
 static const struct guest_test tests[] = {
