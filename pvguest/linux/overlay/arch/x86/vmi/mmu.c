@@ -65,37 +65,43 @@ static void vmi_pgd_free(struct mm_struct *mm, pgd_t *pgd)
 }
 
 /*
- * Walks with virtual interrupts off (no table page can be freed meanwhile) the
- * tables the fault happened on.
+ * Walks the tables the fault happened on, with virtual interrupts off (no table
+ * page can be freed meanwhile). The processor's error code speaks of the
+ * shadow: `present` is made to speak of the guest's tables.
  */
-noinstr bool vmi_hidden_fault(unsigned long addr, unsigned long error_code)
+noinstr bool vmi_hidden_fault(unsigned long addr, unsigned long *error_code)
 {
-	u64 need = _PAGE_PRESENT | _PAGE_USER;
+	u64 need = _PAGE_USER, allowed = ~0ULL, noexec = 0, entry = vmi_shared->cr3;
 	u32 access = VMI_ACCESS_USER;
-	u64 entry = vmi_shared->cr3;
 	int shift;
 
 	if (addr >= TASK_SIZE_MAX)
 		return false;
-	if (error_code & X86_PF_WRITE) {
+	if (*error_code & X86_PF_WRITE) {
 		need |= _PAGE_RW;
 		access |= VMI_ACCESS_WRITE;
 	}
-	if (error_code & X86_PF_INSTR)
+	if (*error_code & X86_PF_INSTR)
 		access |= VMI_ACCESS_FETCH;
 
 	for (shift = PGDIR_SHIFT; shift >= PAGE_SHIFT; shift -= 9) {
 		u64 *table = __va(entry & PTE_PFN_MASK);
 
 		entry = READ_ONCE(table[(addr >> shift) & (PTRS_PER_PTE - 1)]);
-		if ((entry & need) != need)
+		if (!(entry & _PAGE_PRESENT)) {
+			*error_code &= ~X86_PF_PROT;
 			return false;
-		if ((error_code & X86_PF_INSTR) && (entry & _PAGE_NX))
-			return false;
+		}
+		allowed &= entry;
+		noexec |= entry & _PAGE_NX;
 		if (shift < PGDIR_SHIFT && (entry & _PAGE_PSE))
 			break;
 	}
-	return vmi_fill(addr, access) == 0;
+	if ((allowed & need) == need && !(noexec && (access & VMI_ACCESS_FETCH)) &&
+	    vmi_fill(addr, access) == 0)
+		return true;
+	*error_code |= X86_PF_PROT;
+	return false;
 }
 
 /*

@@ -10,8 +10,8 @@
 
 struct mm_struct;
 
-/* A fault from user mode: true if the guest's tables allow it and it was filled. */
-bool vmi_hidden_fault(unsigned long addr, unsigned long error_code);
+/* A fault from user mode: true if the guest's tables allow it and it was filled; else the error code is corrected. */
+bool vmi_hidden_fault(unsigned long addr, unsigned long *error_code);
 
 /* Translation of addr (a page of size) changed to flags: fill it if it just faulted. */
 void vmi_fill_after_fault(struct mm_struct *mm, unsigned long addr,
