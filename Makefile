@@ -22,7 +22,7 @@ TOOLS := $(BUILD)/dom0-tools/vmi
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs run demo gdb test test-long unit bench \
+.PHONY: help all setup gen hypervisor kernel probe initramfs run demo iso gdb test test-long unit bench \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
@@ -83,6 +83,11 @@ run: ## set up, build, boot domain 0: a shell, or the demonstration if no termin
 
 demo: ## the same, always the demonstration
 	@tests/boot --demo
+
+iso: $(BUILD)/vmi.iso ## a bootable image for CDs and USB sticks, BIOS and UEFI
+$(BUILD)/vmi.iso: tests/iso $(INITRAMFS) hypervisor kernel
+	$(call say,ISO,vmi.iso)
+	$(Q)tests/iso $@
 
 gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 	@tests/lab --gdb

@@ -10,27 +10,16 @@
  * boot_main() runs on head.S's tables, where addresses below 4 GiB are mapped
  * at themselves; hv_main() runs on the final ones.
  *
- * Trust: the loader's data is taken as it is, but bounded; whatever a user
- * can get wrong ends in fatal() with the remedy.
+ * Trust: see multiboot.c; whatever a user can get wrong ends in fatal() with
+ * the remedy.
  */
 #include <hv/frame.h>
 #include <hv/lib.h>
 #include <hv/x86.h>
 
-#define MB_BOOT_MAGIC	0x2badb002
-#define MB_CMDLINE	BIT(2)
-#define MB_MODS		BIT(3)
-#define MB_MMAP		BIT(6)
-
 #define MIN_RAM		(64UL << 20)
+#define MODULES_MIN	(4UL << 20)	/* no module is put below */
 #define HV_STACK_SIZE	16384
-
-struct mb_info {
-	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
-	u32 syms[4], mmap_length, mmap_addr;
-} __packed;
-struct mb_module { u32 start, end, string, reserved; } __packed;
-struct mb_map { u32 size; u64 base, len; u32 type; } __packed;
 
 struct boot_info boot_info;
 struct options options;
@@ -41,31 +30,6 @@ static u64 frame_table_ma;
 /* The guard page is not mapped: a stack overflow faults instead of eating data. */
 char stack_guard[PAGE_SIZE] __aligned(4096) __attribute__((section(".bss.page_aligned")));
 static char hv_stack[HV_STACK_SIZE] __aligned(4096) __attribute__((section(".bss.page_aligned")));
-
-static void copy_string(char *dst, size_t n, u64 pa, bool skip_name)
-{
-	const char *s = (const char *)pa;
-	size_t len;
-
-	if (skip_name) {
-		/* Loaders put the file's name first, or do not: a path has a '/', an option none before its '='. */
-		const char *end = s;
-		bool name = false, option = false;
-
-		for (; *end && *end != ' '; end++) {
-			option |= *end == '=';
-			name |= *end == '/' && !option;
-		}
-		name |= end - s > 4 && !strncmp(end - 4, ".bin", 4);
-		name |= !strncmp(s, "vmlinux", 7) || (end - s > 4 && !strncmp(end - 4, ".elf", 4));
-		if (name)
-			s = *end ? end + 1 : end;
-	}
-	len = strlen(s);
-	if (len >= n)
-		fatal("the command line \"%.40s...\" is longer than %zu bytes: shorten it", s, n - 1);
-	memcpy(dst, s, len + 1);
-}
 
 void options_parse(const char *s)
 {
@@ -105,35 +69,6 @@ void options_parse(const char *s)
 	}
 }
 
-static void read_map(const struct mb_info *mb)
-{
-	struct boot_info *b = &boot_info;
-	u64 p = mb->mmap_addr;
-
-	if (!(mb->flags & MB_MMAP))
-		fatal("the boot loader gave no memory map: use a multiboot loader that does (QEMU -kernel, GRUB)");
-	while (p < (u64)mb->mmap_addr + mb->mmap_length && b->nr_map < BOOT_MAX_MAP) {
-		const struct mb_map *m = (const struct mb_map *)p;
-		u64 base = m->base, end = m->base + m->len;
-
-		p += m->size + 4;
-		if (m->type == VMI_MAP_RAM) {
-			base = ALIGN_UP(base, PAGE_SIZE);
-			end = ALIGN_DOWN(end, PAGE_SIZE);
-		}
-		if (base >= end)
-			continue;
-		b->map[b->nr_map++] = (struct boot_map){ base, end - base, m->type };
-		if (m->type == VMI_MAP_RAM) {
-			b->ram += end - base;
-			b->top = MAX(b->top, end);
-		}
-	}
-	if (b->ram + (1UL << 20) < MIN_RAM)
-		fatal("too little memory: %lu MiB found, at least %lu MiB needed; give the machine more (QEMU: -m)",
-		      (b->ram >> 20) + 1, MIN_RAM >> 20);
-}
-
 /* What the hypervisor keeps for itself: frame table, p2m, shadow tables, and room for the rest. */
 static void place(u64 image_size)
 {
@@ -171,65 +106,51 @@ static u64 boot_alloc(void)
 	return ma;
 }
 
-static void read_modules(const struct mb_info *mb)
-{
-	const struct mb_module *m = (const struct mb_module *)(u64)mb->mods_addr;
-	struct boot_info *b = &boot_info;
-
-	if (!(mb->flags & MB_MODS) || !mb->mods_count)
-		fatal("no module: the first one must be domain 0's kernel (QEMU: -initrd \"vmlinux ARGS,initramfs\")");
-	if (mb->mods_count > BOOT_MAX_MODULES)
-		fatal("%u modules: give domain 0's kernel and at most one initramfs (a comma in the kernel's arguments is written ,,)",
-		      mb->mods_count);
-	for (u32 i = 0; i < mb->mods_count; i++) {
-		struct boot_module *d = &b->module[b->nr_modules++];
-
-		d->base = m[i].start;
-		d->size = m[i].end - m[i].start;
-		if (m[i].end <= m[i].start)
-			fatal("module %u is empty: %s", i + 1,
-			      i ? "give an initramfs, or only the kernel" : "give domain 0's kernel");
-		if (m[i].string)
-			copy_string(d->cmdline, sizeof(d->cmdline), m[i].string, true);
-	}
-}
-
-/* Upward, highest first, so that no copy overwrites a module that still has to move. */
+/*
+ * Right below the hypervisor, highest first and only upward, so that no copy
+ * overwrites a module that still has to move. One that is there already stays.
+ */
 static void move_modules(void)
 {
 	struct boot_info *b = &boot_info;
-	u64 to = b->hv_base;
+	u64 limit = b->hv_base;
 
-	for (u32 i = b->nr_modules; i--; ) {
-		struct boot_module *m = &b->module[i];
+	for (u32 n = 0; n < b->nr_modules; n++) {
+		struct boot_module *m = NULL;
+		u64 to;
 
-		if (m->size + (4UL << 20) > to || ALIGN_DOWN(to - m->size, PAGE_SIZE) < m->base)
-			fatal("too little memory: module %u of %lu MiB does not fit twice; give the machine more (QEMU: -m)",
-			      i + 1, m->size >> 20);
-		to = ALIGN_DOWN(to - m->size, PAGE_SIZE);
+		for (u32 i = 0; i < b->nr_modules; i++) {
+			struct boot_module *c = &b->module[i];
+
+			if (!c->moved && (!m || c->base > m->base))
+				m = c;
+		}
+		to = limit > m->size ? ALIGN_DOWN(limit - m->size, PAGE_SIZE) : 0;
+		if (to < m->base && m->base + m->size <= limit && !(m->base & ~PAGE_MASK))
+			to = m->base;
+		if (to < m->base || to < MODULES_MIN)
+			fatal("too little memory: a module of %lu MiB does not fit twice; give the machine more (QEMU: -m)",
+			      m->size >> 20);
 		memmove((void *)to, (void *)m->base, m->size);
-		m->base = to;
+		m->base = limit = to;
+		m->moved = true;
 	}
 }
 
 void boot_main(u32 magic, u32 info);
 void boot_main(u32 magic, u32 info)
 {
-	const struct mb_info *mb = (const struct mb_info *)(u64)info;
 	u64 image_size = ALIGN_UP((u64)image_end - HV_BASE - HV_LOAD, PAGE_SIZE);
 	struct boot_info *b = &boot_info;
-	char cmdline[1024] = "";
 	u64 cr3;
 
 	uart_init();
-	if (magic != MB_BOOT_MAGIC)
-		fatal("not started by a multiboot loader (magic %x): use QEMU -kernel or GRUB's multiboot command", magic);
-	if (mb->flags & MB_CMDLINE)
-		copy_string(cmdline, sizeof(cmdline), mb->cmdline, true);
-	options_parse(cmdline);
+	multiboot_parse(magic, info);
+	options_parse(b->cmdline);
 	cpu_check();
-	read_map(mb);
-	read_modules(mb);
+	if (b->ram + (1UL << 20) < MIN_RAM)
+		fatal("too little memory: %lu MiB found, at least %lu MiB needed; give the machine more (QEMU: -m)",
+		      (b->ram >> 20) + 1, MIN_RAM >> 20);
 	place(image_size);
 	move_modules();
 

@@ -138,9 +138,8 @@ struct vcpu *dom0_build(void)
 	struct vmi_start_info *si = page_or_die();
 	struct elf_kernel k;
 	const char *why;
-	u64 rsdp;
+	u64 rsdp = power_init();
 
-	power_init(&rsdp);
 	why = elf_parse(ma_to_va(b->module[0].base), b->module[0].size, &k);
 	if (why)
 		fatal("module 1 cannot be domain 0's kernel: %s", why);

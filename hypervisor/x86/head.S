@@ -5,18 +5,33 @@
  * Maps the first 4 GiB at their own addresses and the first GiB at HV_BASE,
  * both by the same 2 MiB entries, and calls boot_main(magic, info). Stops
  * with a line on the first serial port where the processor has no long mode
- * or no NX. Multiboot specification 0.6.96, sections 3.1 and 3.2.
+ * or no NX. Multiboot specification 0.6.96, sections 3.1 and 3.2; Multiboot2
+ * specification 2.0, sections 3.1 to 3.3.
  */
 #include <hv/layout.h>
 
 #define MB_MAGIC	0x1badb002
 #define MB_FLAGS	0x00010003	/* page-aligned modules, memory map, addresses below */
+#define MB2_MAGIC	0xe85250d6
 
 	.section .multiboot, "a"
 	.balign	4
 mb_header:
 	.long	MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
 	.long	mb_header, HV_LOAD, load_end_pa, bss_end_pa, _start
+
+	.balign	8
+mb2_header:
+	.long	MB2_MAGIC, 0, mb2_end - mb2_header, -(MB2_MAGIC + (mb2_end - mb2_header))
+	.word	2, 0				/* where to load what */
+	.long	24, mb2_header, HV_LOAD, load_end_pa, bss_end_pa
+	.balign	8
+	.word	3, 0				/* entry point */
+	.long	12, _start
+	.balign	8
+	.word	0, 0
+	.long	8
+mb2_end:
 
 	.section .boot, "awx"
 	.code32

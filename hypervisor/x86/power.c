@@ -16,7 +16,7 @@
 struct sdt {
 	char sig[4];
 	u32 len;
-	u8 rest[28];
+	u8 rest[28];		/* of the header of 36 bytes */
 } __packed;
 
 static u16 pm1a, pm1b;
@@ -38,7 +38,7 @@ static bool table_ok(u64 ma)
 {
 	const struct sdt *t = ma_to_va(ma);
 
-	return ma && t->len >= sizeof(*t) && t->len < (1U << 24) && sum_ok(t, t->len);
+	return ma && ma < MAX(boot_info.top, 1UL << 32) && t->len >= sizeof(*t) && t->len < (1U << 24) && sum_ok(t, t->len);
 }
 
 static u64 find_rsdp(u64 from, u64 to)
@@ -78,45 +78,62 @@ static void parse_s5(u64 dsdt)
 	pm1a = 0;
 }
 
+static u64 get(const u8 *p, u32 bytes)
+{
+	u64 v = 0;
+
+	memcpy(&v, p, bytes);
+	return v;
+}
+
 static void parse_fadt(u64 ma)
 {
 	const u8 *f = ma_to_va(ma);
-	u32 v;
+	u64 dsdt = get(f + 40, 4);
 
-	memcpy(&v, f + 48, 4);
-	smi_cmd = v;
+	if (!dsdt && ((const struct sdt *)f)->len >= 148)
+		dsdt = get(f + 140, 8);
+	smi_cmd = get(f + 48, 4);
 	acpi_enable = f[52];
-	memcpy(&v, f + 64, 4);
-	pm1a = v;
-	memcpy(&v, f + 68, 4);
-	pm1b = v;
-	memcpy(&v, f + 40, 4);
-	if (table_ok(v))
-		parse_s5(v);
+	pm1a = get(f + 64, 4);
+	pm1b = get(f + 68, 4);
+	if (table_ok(dsdt))
+		parse_s5(dsdt);
 	else
 		pm1a = 0;
 }
 
-void power_init(u64 *rsdp)
+/* Each table that the root table lists, with addresses of `width` bytes. */
+static void parse_root(u64 root, u32 width)
 {
-	u64 ebda = (u64)*(u16 *)ma_to_va(0x40e) << 4;
-	const struct sdt *rsdt;
-	u32 v;
+	const struct sdt *t = ma_to_va(root);
 
-	*rsdp = ebda >= 0x80000 && ebda < 0xa0000 ? find_rsdp(ebda, ebda + 1024) : 0;
-	if (!*rsdp)
-		*rsdp = find_rsdp(0xe0000, 0x100000);
-	if (!*rsdp)
-		return;
-	memcpy(&v, ma_to_va(*rsdp + 16), 4);
-	if (!table_ok(v))
-		return;
-	rsdt = ma_to_va(v);
-	for (u32 i = 0; i < (rsdt->len - 36) / 4; i++) {
-		memcpy(&v, (const u8 *)rsdt + 36 + 4 * i, 4);
-		if (table_ok(v) && !memcmp(ma_to_va(v), "FACP", 4))
-			parse_fadt(v);
+	for (u32 i = 0; i < (t->len - sizeof(*t)) / width; i++) {
+		u64 ma = get((const u8 *)(t + 1) + width * i, width);
+
+		if (table_ok(ma) && !memcmp(ma_to_va(ma), "FACP", 4))
+			parse_fadt(ma);
 	}
+}
+
+u64 power_init(void)
+{
+	u64 ebda = get(ma_to_va(0x40e), 2) << 4, rsdp = 0;
+	const u8 *p = boot_info.rsdp;
+
+	if (!p[0]) {
+		rsdp = ebda >= 0x80000 && ebda < 0xa0000 ? find_rsdp(ebda, ebda + 1024) : 0;
+		if (!rsdp)
+			rsdp = find_rsdp(0xe0000, 0x100000);
+		if (!rsdp)
+			return 0;
+		p = ma_to_va(rsdp);
+	}
+	if (p[15] >= 2 && table_ok(get(p + 24, 8)))
+		parse_root(get(p + 24, 8), 8);
+	else if (table_ok(get(p + 16, 4)))
+		parse_root(get(p + 16, 4), 4);
+	return rsdp;
 }
 
 void machine_poweroff(void)

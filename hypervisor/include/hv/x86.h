@@ -194,23 +194,28 @@ bool uart_interrupt(u8 irq, u32 *line);	/* true: input arrived on *line */
 void uart_irq_on(void);
 
 /* ---- power.c ---------------------------------------------------------------------- */
-void power_init(u64 *rsdp);
+u64 power_init(void);		/* machine address of the ACPI root pointer, 0: unknown */
 void machine_poweroff(void) __noreturn;
 void machine_reset(void) __noreturn;
 void machine_stop(void) __noreturn;	/* halt or reset, as option panic= says */
+
+/* ---- multiboot.c ------------------------------------------------------------------- */
+void multiboot_parse(u32 magic, u32 info);
 
 /* ---- boot.c, mm.c ------------------------------------------------------------------ */
 #define BOOT_MAX_MAP	64
 #define BOOT_MAX_MODULES 2
 
 struct boot_map { u64 base, size; u32 type; };
-struct boot_module { u64 base, size; char cmdline[VMI_CMDLINE_MAX]; };
+struct boot_module { u64 base, size; bool moved; char cmdline[VMI_CMDLINE_MAX]; };
 
 struct boot_info {
 	struct boot_map map[BOOT_MAX_MAP];
 	u32 nr_map;
 	struct boot_module module[BOOT_MAX_MODULES];
 	u32 nr_modules;
+	char cmdline[1024];
+	u8 rsdp[36];		/* copy of the ACPI root pointer, zero where the loader gave none */
 	u64 hv_base, hv_size;	/* the hypervisor's own memory, top of RAM below 4 GiB */
 	u64 hv_used;		/* bytes of it that are taken: image and boot allocations */
 	u64 top;		/* end of RAM */
