@@ -4,7 +4,8 @@
  *
  * A port's bit in the shared page's evt_pending is its interrupt request, the
  * same bit of evt_mask its mask. Ports are edges: a bit is cleared before its
- * handler runs.
+ * handler runs. The hypervisor writes the same words from any processor, so
+ * even a guest with one vCPU needs locked operations (sync_*).
  */
 #include <linux/bitops.h>
 #include <linux/interrupt.h>
@@ -16,6 +17,7 @@
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>
 #include <asm/irq_vectors.h>
+#include <asm/sync_bitops.h>
 #include "vmi.h"
 
 static int vmi_port_irq[VMI_MAX_PORTS];	/* 0: none; written with interrupts off */
@@ -23,7 +25,7 @@ static DEFINE_PER_CPU(int, vmi_timer_port);
 
 static void vmi_mask(struct irq_data *d)
 {
-	set_bit(d->hwirq, (unsigned long *)vmi_shared->evt_mask);
+	sync_set_bit(d->hwirq, (unsigned long *)vmi_shared->evt_mask);
 }
 
 static void vmi_unmask(struct irq_data *d)
@@ -31,9 +33,9 @@ static void vmi_unmask(struct irq_data *d)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	clear_bit(d->hwirq, (unsigned long *)vmi_shared->evt_mask);
+	sync_clear_bit(d->hwirq, (unsigned long *)vmi_shared->evt_mask);
 	/* It was raised while masked: have it found when interrupts come on. */
-	if (test_bit(d->hwirq, (unsigned long *)vmi_shared->evt_pending))
+	if (sync_test_bit(d->hwirq, (unsigned long *)vmi_shared->evt_pending))
 		WRITE_ONCE(vmi_shared->pending, 1);
 	local_irq_restore(flags);
 }
@@ -72,7 +74,7 @@ DEFINE_IDTENTRY_SYSVEC(sysvec_vmi_upcall)
 			unsigned long bits;
 
 			while ((bits = READ_ONCE(*word) & ~READ_ONCE(vmi_shared->evt_mask[i]))) {
-				clear_bit(__ffs(bits), word);
+				sync_clear_bit(__ffs(bits), word);
 				handle_port(i * 64 + __ffs(bits));
 			}
 		}
