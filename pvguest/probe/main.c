@@ -12,6 +12,7 @@ void probe_main(u64 start_info);
 void trap_init(void);
 void mem_init(void);
 
+const struct vmi_start_info *start_info;
 static char cmdline[VMI_CMDLINE_MAX];
 static const char *test_name = "?";
 
@@ -98,17 +99,28 @@ u64 option(const char *name, u64 dflt)
 	}
 }
 
+bool is_ram(u64 gpa)
+{
+	for (u32 i = 0; i < start_info->nr_map; i++) {
+		const struct vmi_start_map *m = &start_info->map[i];
+
+		if (m->type == VMI_MAP_RAM && gpa >= m->base && gpa - m->base < m->size)
+			return true;
+	}
+	return false;
+}
+
 void probe_main(u64 gpa)
 {
-	const struct vmi_start_info *si = (const void *)gpa;	/* low memory is mapped at its own address */
 	const char *want;
 	size_t n = 0;
 
-	if (si->magic != VMI_START_MAGIC)
-		test_fail("start info at %#lx: magic %#lx", gpa, si->magic);
+	start_info = (const void *)gpa;		/* low memory is mapped at its own address */
+	if (start_info->magic != VMI_START_MAGIC)
+		test_fail("start info at %#lx: magic %#lx", gpa, start_info->magic);
 	if (gpa >= 0x10000)
 		test_fail("start info at %#lx: expected below 64 KiB", gpa);
-	memcpy(cmdline, (const void *)si->cmdline, VMI_CMDLINE_MAX - 1);
+	memcpy(cmdline, (const void *)start_info->cmdline, VMI_CMDLINE_MAX - 1);
 	mem_init();
 	trap_init();
 

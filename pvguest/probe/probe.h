@@ -70,6 +70,9 @@ void test_skip(const char *fmt, ...) noreturn printf_like(1, 2);
 void test_error(const char *fmt, ...) noreturn printf_like(1, 2);
 /* From here on, PASS means that the hypervisor stops this domain with a line that has `text` in it. */
 void expect_stop(const char *text);
+/* The hypervisor's, where it put it. */
+extern const struct vmi_start_info *start_info;
+bool is_ram(u64 gpa);
 /* Value of NAME=value on the command line (decimal or 0x), or `dflt`. */
 u64 option(const char *name, u64 dflt);
 

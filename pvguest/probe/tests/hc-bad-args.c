@@ -63,7 +63,7 @@ static void sweep(u64 nr)
 				if (left_out(nr, a))
 					continue;
 				/* Nothing maps us from there. */
-				if (nr == VMI_HC_CR3_LOAD && (a << 1 >> 1) < 256UL << 20)
+				if (nr == VMI_HC_CR3_LOAD && is_ram(a << 1 >> 1 & ~0xfffUL))
 					continue;
 				rc = raw_call(nr, a, b, c, a, b, c);
 				CHECK(rc >= 0 || known_error(rc), "call %lu(%#lx, %#lx, %#lx): undocumented result %ld",
