@@ -14,6 +14,7 @@ for i in 1 2 3; do
 	equal "output of run $i" "run $i" "$(cat "$tmp/out$i")"
 done
 
+kill -0 $killed || { cat "$tmp/killed"; fail "the one to be killed ended before"; }
 dir=$(ls -d "$tmp"/vmi-lab-*)
 qemu=$(pgrep -P $killed)
 kill -TERM $killed
