@@ -139,6 +139,12 @@ static void vmi_cpuid_op(unsigned int *ax, unsigned int *bx,
 	*dx = out[3];
 }
 
+/* Without FSGSBASE the bases are the hypervisor's to load. */
+static bool has_fsgsbase(void)
+{
+	return vmi_start.features & VMI_FEAT_FSGSBASE;
+}
+
 static u64 vmi_read_msr_safe(unsigned int msr, int *err)
 {
 	u64 val = 0;
@@ -146,10 +152,14 @@ static u64 vmi_read_msr_safe(unsigned int msr, int *err)
 	*err = 0;
 	switch (msr) {
 	case MSR_FS_BASE:
+		if (!has_fsgsbase())
+			break;
 		return rdfsbase();
 	case MSR_GS_BASE:
 		return vmi_shared->kernel_gs;
 	case MSR_KERNEL_GS_BASE:
+		if (!has_fsgsbase())
+			break;
 		return vmi_shared->user_gs;
 	}
 	if (vmi_msr_read(msr, &val))
@@ -163,13 +173,19 @@ static int vmi_write_msr_safe(unsigned int msr, unsigned int low, unsigned int h
 
 	switch (msr) {
 	case MSR_FS_BASE:
+		if (!has_fsgsbase())
+			break;
 		wrfsbase(val);
 		return 0;
 	case MSR_GS_BASE:
 		vmi_shared->kernel_gs = val;
+		if (!has_fsgsbase())
+			break;
 		wrgsbase(val);
 		return 0;
 	case MSR_KERNEL_GS_BASE:
+		if (!has_fsgsbase())
+			break;
 		vmi_shared->user_gs = val;
 		return 0;
 	case MSR_STAR:

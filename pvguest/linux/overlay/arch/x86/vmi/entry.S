@@ -9,7 +9,7 @@
  * shared page.
  *
  * Invariant: from entry to exit the kernel's GS base is loaded, except between
- * VMI_SWAPGS_TO_USER and the iretq, where only registered code runs. The
+ * the exchange and the iretq, where only code of this file runs. The
  * virtual flag is 0 throughout entry and exit.
  */
 #include <linux/elfnote.h>
@@ -24,7 +24,10 @@
 #include <asm/processor-flags.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
+#include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
 #include <vmi/abi.h>
+#include <vmi/numbers.h>
 #include "../entry/calling.h"
 
 #define SH(field)	VMI_SHARED + VMI_SH_ ## field
@@ -40,25 +43,34 @@ SYM_CODE_START(startup_vmi)
 	ANNOTATE_NOENDBR
 	cld
 	movq	initial_stack(%rip), %rsp
+	movq	%rsi, %rbx
 	/* As natively: %gs reaches fixed_percpu_data in the initial per-CPU area. */
-	movq	$INIT_PER_CPU_VAR(fixed_percpu_data), %rax
-	wrgsbase %rax
-	movq	%rax, SH(KERNEL_GS)
-	movq	%rsi, %rdi
+	movl	$VMI_HC_MSR_WRITE, %eax
+	movl	$MSR_GS_BASE, %edi
+	movq	$INIT_PER_CPU_VAR(fixed_percpu_data), %rsi
+	movq	%rsi, SH(KERNEL_GS)
+	syscall
+	UNWIND_HINT_EMPTY
+	movq	%rbx, %rdi
 	call	vmi_start_kernel
 SYM_CODE_END(startup_vmi)
 	__FINIT
 
 .pushsection .entry.text, "ax"
 
-/* System call of a 64-bit program: registers as after SYSCALL, RSP is lost. */
-SYM_CODE_START(vmi_entry_syscall)
-	UNWIND_HINT_ENTRY
-	ENDBR
+/* With FSGSBASE the user's GS base is still loaded, and RSP is free to move it. */
+.macro GS_FROM_USER
 	rdgsbase %rsp
 	movq	%rsp, SH(USER_GS)
 	movq	SH(KERNEL_GS), %rsp
 	wrgsbase %rsp
+.endm
+
+/* System call of a 64-bit program: registers as after SYSCALL, RSP is lost. */
+SYM_CODE_START(vmi_entry_syscall)
+	UNWIND_HINT_ENTRY
+	ENDBR
+	ALTERNATIVE "", "GS_FROM_USER", X86_FEATURE_VMI_GS
 	movq	PER_CPU_VAR(cpu_current_top_of_stack), %rsp
 	pushq	$__USER_DS
 	pushq	SH(USER_RSP)
@@ -73,10 +85,7 @@ SYM_CODE_START(vmi_entry_compat)
 	UNWIND_HINT_ENTRY
 	ENDBR
 #ifdef CONFIG_IA32_EMULATION
-	rdgsbase %rsp
-	movq	%rsp, SH(USER_GS)
-	movq	SH(KERNEL_GS), %rsp
-	wrgsbase %rsp
+	ALTERNATIVE "", "GS_FROM_USER", X86_FEATURE_VMI_GS
 	movq	PER_CPU_VAR(cpu_current_top_of_stack), %rsp
 	movl	SH(USER_RSP), %r8d
 	pushq	$__USER32_DS
@@ -112,7 +121,8 @@ SYM_CODE_END(vmi_entry_page_fault)
 SYM_CODE_START(vmi_return_to_user)
 	UNWIND_HINT_REGS
 	ANNOTATE_NOENDBR
-	VMI_SWAPGS_TO_USER
+	ALTERNATIVE "jmp .Lgs_swap", "VMI_SWAPGS_TO_USER", X86_FEATURE_VMI_GS
+.Lgs_swapped:
 	POP_REGS
 	addq	$8, %rsp			/* orig_ax */
 	UNWIND_HINT_IRET_REGS
@@ -125,7 +135,14 @@ SYM_INNER_LABEL(vmi_user_iret, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
 	iretq
 1:	/* The stack holds what an interrupt of the user program would push. */
+	ALTERNATIVE "swapgs", "", X86_FEATURE_VMI_GS	/* emulated: no register is free for a call */
 	jmp	asm_sysvec_vmi_upcall
+.Lgs_swap:
+	UNWIND_HINT_REGS
+	movl	$VMI_HC_GS_SWAP, %eax
+	syscall
+	UNWIND_HINT_REGS
+	jmp	.Lgs_swapped
 SYM_CODE_END(vmi_return_to_user)
 
 /* Exit to the kernel: a hardware frame on the stack, registers restored. */

@@ -62,6 +62,8 @@ static const unsigned int hidden_caps[] __initconst = {
 	X86_FEATURE_LS_CFG_SSBD, X86_FEATURE_FLUSH_L1D,
 	/* __switch_to() would load SS with the selector of ring 0 */
 	X86_BUG_SYSRET_SS_ATTRS,
+	/* its idle routine asks the APIC */
+	X86_BUG_AMD_E400,
 };
 
 static void __init set_caps(void)
@@ -73,7 +75,12 @@ static void __init set_caps(void)
 
 	setup_force_cpu_cap(X86_FEATURE_VMI);
 	setup_force_cpu_cap(X86_FEATURE_HYPERVISOR);
-	setup_force_cpu_cap(X86_FEATURE_FSGSBASE);
+	if (vmi_start.features & VMI_FEAT_FSGSBASE) {
+		setup_force_cpu_cap(X86_FEATURE_FSGSBASE);
+		setup_force_cpu_cap(X86_FEATURE_VMI_GS);
+	} else {
+		setup_clear_cpu_cap(X86_FEATURE_FSGSBASE);
+	}
 	setup_force_cpu_cap(X86_FEATURE_PGE);
 	setup_force_cpu_cap(X86_FEATURE_PCID);
 	if (vmi_start.features & VMI_FEAT_TSC_STABLE) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * console.c - the hypervisor's console lines as /dev/hvc0 and /dev/hvc1, and
+ * hvc_vmi.c - the hypervisor's console lines as /dev/hvc0 and /dev/hvc1, and
  * a boot console on line 0 from the first instruction of C.
  */
 #include <linux/console.h>
