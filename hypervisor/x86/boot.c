@@ -18,6 +18,7 @@
 #include <hv/x86.h>
 
 #define MIN_RAM		(64UL << 20)
+#define SHADOW_MAX	(256UL << 20)	/* of the shadow tables, unless shadow_mem says more */
 #define MODULES_MIN	(4UL << 20)	/* no module is put below */
 #define HV_STACK_SIZE	16384
 
@@ -77,8 +78,9 @@ static void place(u64 image_size)
 	u64 need;
 
 	if (!options.shadow_mem)
-		options.shadow_mem = MAX(b->ram / 32, 4UL << 20);
-	need = image_size + nr_frames * sizeof(struct frame) + b->ram / 256 + options.shadow_mem + (2UL << 20);
+		options.shadow_mem = MIN(MAX(b->ram / 32, 4UL << 20), SHADOW_MAX);
+	/* Page tables of the direct map take a 512th of a 512th of RAM; the p2m stores runs and takes less. */
+	need = image_size + nr_frames * sizeof(struct frame) + (b->top >> 17) + options.shadow_mem + (4UL << 20);
 	b->hv_size = ALIGN_UP(MAX(need, options.hv_mem), 2UL << 20);
 	for (u32 i = 0; i < b->nr_map; i++) {
 		struct boot_map *m = &b->map[i];

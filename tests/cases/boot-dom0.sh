@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: Domain 0 boots on the hypervisor with this many MiB, sees most of them, and runs programs.
 # seconds: 20
-# args: 256 1024 4096
+# args: 256 1024 4096 8192
 . tests/lib/case.sh
 
 mem=$1
