@@ -65,7 +65,7 @@ void cpu_check(void)
 
 void cpu_init(void)
 {
-	u64 cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	u64 cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE;
 
 	if (cpu_info.fsgsbase)
 		cr4 |= CR4_FSGSBASE;

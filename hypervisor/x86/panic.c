@@ -69,7 +69,7 @@ static void backtrace(u64 rbp)
 	for (int depth = 0; depth < 32; depth++) {
 		u64 *f = (u64 *)rbp;
 
-		if (rbp & 7 || rbp >= top - 16 || rbp < top - 16384)
+		if (rbp & 7 || rbp > top - 16 || rbp < top - 16384)
 			break;
 		print_address("called from", f[1]);
 		if (f[0] <= rbp)

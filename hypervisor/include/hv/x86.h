@@ -71,6 +71,7 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 
 #define CR0_GUEST		0x80050033UL	/* what a guest reads: PG AM WP NE ET MP PE */
 #define CR4_PAE			BIT(5)
+#define CR4_MCE			BIT(6)		/* a machine check stops with a message, not silently */
 #define CR4_PGE			BIT(7)
 #define CR4_OSFXSR		BIT(9)
 #define CR4_OSXMMEXCPT		BIT(10)
