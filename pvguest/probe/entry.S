@@ -8,8 +8,11 @@
  * left pending when the iretq is done.
  *
  * Ring 3 is entered from the entry stack only, and its events arrive there.
+ * Without FSGSBASE (no_fsgsbase) the GS bases are exchanged by the hypervisor on
+ * the way in from ring 3 and by our gs_swap on the way out, before region U.
  */
 #include <vmi/abi.h>
+#include <vmi/numbers.h>
 #include "vectors.h"
 
 #define SH(field) VMI_SHARED + VMI_SH_##field
@@ -33,15 +36,7 @@
 	pushq	%r15
 	.endm
 
-common:
-	push_gprs
-	cld
-	movq	%rsp, %rdi
-	call	trap_dispatch
-
-/* RSP: a struct regs. Load it and leave. */
-	.globl	exit_regs
-exit_regs:
+	.macro	pop_gprs
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -57,6 +52,24 @@ exit_regs:
 	popq	%rcx
 	popq	%rbx
 	popq	%rax
+	.endm
+
+common:
+	push_gprs
+	cld
+	movq	%rsp, %rdi
+	call	trap_dispatch
+
+/* RSP: a struct regs. Load it and leave. */
+	.globl	exit_regs
+exit_regs:
+	testb	$2, REGS_CS(%rsp)
+	jz	1f
+	cmpb	$0, no_fsgsbase
+	je	1f
+	movl	$VMI_HC_GS_SWAP, %eax
+	syscall
+1:	pop_gprs
 	addq	$16, %rsp
 	testb	$2, 8(%rsp)
 	jz	exit_kernel
@@ -64,7 +77,7 @@ exit_regs:
 	.globl	region_u_start, region_u_iret, region_k_start, region_k_iret
 region_u_start:
 	cmpb	$0, SH(PENDING)
-	jne	exit_slow
+	jne	exit_slow_user
 region_u_iret:
 	iretq
 
@@ -82,6 +95,13 @@ region_k_iret:
 1:	iretq
 
 /* An event waits: take it as if it had come at the return address. */
+exit_slow_user:
+	cmpb	$0, no_fsgsbase
+	je	exit_slow
+	push_gprs
+	movl	$VMI_HC_GS_SWAP, %eax
+	syscall
+	pop_gprs
 exit_slow:
 	incq	nr_slow_exits
 	pushq	$0

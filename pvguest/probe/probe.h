@@ -53,6 +53,8 @@ struct test {
 	const char *name;
 	void (*fn)(void);
 };
+#define T_OLD_CPU	8	/* wants a processor without FSGSBASE */
+
 /*
  * secs: what it takes on a slow machine. The line in .probe_list tells the
  * runner without booting anything. C identifiers have _ where names have -.
@@ -104,6 +106,7 @@ struct regs {
 	u64 vector, error, rip, cs, rflags, rsp, ss;
 };
 _Static_assert(sizeof(struct regs) == REGS_SIZE, "struct regs");
+_Static_assert(offsetof(struct regs, cs) == REGS_CS, "struct regs, cs");
 #define NR_GPRS		15	/* the first words of struct regs */
 
 #define X86_CF		(1UL << 0)
@@ -151,6 +154,7 @@ int try_exec(u64 va);
 
 extern u64 nr_traps[VEC_PF_BOUNCE + 1];
 extern u64 nr_slow_exits;
+extern bool no_fsgsbase;		/* of the feature bits: entries from ring 3 exchange the GS bases */
 extern u64 nr_bounce_fills;		/* page faults of ring 3 that a fill answered */
 /*
  * Called for every trap but bounced page faults that a fill answers; true:

@@ -11,6 +11,7 @@ struct regs try_regs;
 u64 try_cr2;
 u64 nr_traps[VEC_PF_BOUNCE + 1];
 u64 nr_bounce_fills;
+bool no_fsgsbase;
 bool (*trap_hook)(struct regs *regs);
 struct vmi_vcpu_setup vcpu_setup;
 
@@ -23,6 +24,7 @@ void trap_init(void);
 
 static struct regs *run_regs;		/* of the run() in progress */
 static bool stop_wanted;
+#define RUN_HEADROOM	512		/* above RSP, for code that pops what it never pushed */
 static u8 run_stack_area[8192] __attribute__((aligned(16)));
 
 static void run_end(struct regs *regs)
@@ -39,6 +41,9 @@ void trap_dispatch(struct regs *regs)
 	nr_traps[vec]++;
 	if (vec < VEC_SYSCALL && SH->vif)
 		test_fail("vector %lu entered with virtual interrupts on, from rip %#lx", vec, regs->rip);
+	/* The iretq to ring 3 itself faulted: the bases are exchanged already. */
+	if (no_fsgsbase && regs->rip == (u64)region_u_iret)
+		vmi_gs_swap();
 	if (vec == VEC_PF_BOUNCE) {
 		regs->vector = VEC_PF;
 		/* The guest's tables are asked first; allowed means a translation is missing. */
@@ -102,7 +107,7 @@ struct regs user_regs(u64 rip)
 struct regs kernel_regs(u64 rip)
 {
 	return (struct regs){ .rip = rip, .cs = VMI_KERNEL_CS, .rflags = 2,
-			      .rsp = (u64)run_stack_area + sizeof(run_stack_area), .ss = VMI_KERNEL_SS };
+			      .rsp = (u64)run_stack_area + sizeof(run_stack_area) - RUN_HEADROOM, .ss = VMI_KERNEL_SS };
 }
 
 static void do_read(u64 va)
@@ -155,6 +160,7 @@ void trap_init(void)
 	static struct vmi_vector tbl[256];
 	long rc;
 
+	no_fsgsbase = !(vmi_features(0) & VMI_FEAT_FSGSBASE);
 	for (int i = 0; i < 256; i++) {
 		tbl[i].handler = (u64)trap_stubs + 16 * i;
 		tbl[i].dpl = (i == 3 || i == 4 || i == 0x80) ? 3 : 0;

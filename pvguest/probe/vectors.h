@@ -16,5 +16,6 @@
 #define USER_SS		0x2b
 
 #define REGS_SIZE	(22 * 8)
+#define REGS_CS		(18 * 8)
 
 #endif

@@ -116,6 +116,8 @@ TEST(area_jump, "area-jump", 40, T_RESUMES, "ring 1 can jump to every byte of th
 
 		for (int i = 0; i < NR_GPRS; i++)
 			gpr[i] = NONCANON + 0x1000;
+		for (int i = 0; i < 64; i++)
+			((u64 *)r.rsp)[i] = NONCANON + 0x1000;	/* where a ret goes */
 		r.rflags |= X86_IF;
 		say("AT %lu", off);
 		vmi_timer_set(clock_ns() + 10000000);	/* there are loops to spin in */

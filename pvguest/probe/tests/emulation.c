@@ -33,14 +33,6 @@ static void wrmsr(u32 msr, u64 v)
 	__asm__ volatile ("wrmsr" :: "c" (msr), "a" ((u32)v), "d" ((u32)(v >> 32)) : "memory");
 }
 
-static u64 rdgsbase(void)
-{
-	u64 v;
-
-	__asm__ volatile ("rdgsbase %0" : "=r" (v));
-	return v;
-}
-
 static void check_vif(void)
 {
 	long port = vmi_evt_bind_ipi(0);
@@ -91,14 +83,20 @@ static void check_gs(void)
 	u64 a = KTEST + 0x1230, b = 0x7f1234567890;
 
 	wrmsr(0xc0000101, a);
+	wrmsr(0xc0000102, b);
 	CHECK_EQ(a, rdmsr(0xc0000101), "GS_BASE after wrmsr");
-	CHECK_EQ(a, rdgsbase(), "rdgsbase after wrmsr GS_BASE");
-	SH->user_gs = b;
+	CHECK_EQ(b, rdmsr(0xc0000102), "KERNEL_GS_BASE after wrmsr");
 	__asm__ volatile ("swapgs" ::: "memory");
-	CHECK_EQ(b, rdgsbase(), "GS base after swapgs");
-	CHECK_EQ(a, SH->user_gs, "SH->user_gs after swapgs");
-	__asm__ volatile ("swapgs" ::: "memory");
-	CHECK_EQ(a, rdgsbase(), "GS base after two swapgs");
+	CHECK_EQ(b, rdmsr(0xc0000101), "GS_BASE after swapgs");
+	CHECK_EQ(a, rdmsr(0xc0000102), "KERNEL_GS_BASE after swapgs");
+	CHECK_EQ(0, vmi_gs_swap(), "gs_swap");
+	CHECK_EQ(a, rdmsr(0xc0000101), "GS_BASE after swapgs and gs_swap");
+	if (!no_fsgsbase) {
+		CHECK_EQ(b, SH->user_gs, "SH->user_gs");
+		SH->user_gs = NONCANON;
+		CHECK_EQ(-VMI_EINVAL, vmi_gs_swap(), "gs_swap with a non-canonical user_gs");
+		SH->user_gs = b;
+	}
 	wrmsr(0xc0000100, b);
 	CHECK_EQ(b, rdmsr(0xc0000100), "FS_BASE after wrmsr");
 }

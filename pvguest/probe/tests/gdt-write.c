@@ -10,7 +10,7 @@
 #define DATA3	0x00cff3000000ffffUL
 #define CODE3	0x00affb000000ffffUL
 
-USER_CODE(gw_base, "mov %ebx, %fs; rdfsbase %rax; mov %fs, %ecx; int3");
+USER_CODE(gw_base, "mov %ebx, %fs; mov %fs:0, %rax; mov %fs, %ecx; int3");
 
 static u64 with_type(u64 type)
 {
@@ -40,14 +40,15 @@ TEST(gdt_write_bad, "gdt-write-bad", 1, 0, "gates, system and privileged descrip
 	}
 	CHECK_EQ(-VMI_EINVAL, vmi_gdt_write(12, CODE3 | 1UL << 54), "gdt_write of a code segment with L and D");
 
+	*(u64 *)map_new(UTEST, PTE_U) = 0x746c73;
 	/* The accessed bit is not the processor's to set there: a load must not fault in ring 0. */
 	for (u32 slot = VMI_GDT_TLS_MIN; slot <= VMI_GDT_TLS_MAX; slot++) {
 		struct regs r = user_regs((u64)gw_base);
 
-		CHECK_EQ(0, vmi_gdt_write(slot, 0x00cff2123456ffffUL), "gdt_write of a TLS segment");
+		CHECK_EQ(0, vmi_gdt_write(slot, 0x50cff2000000ffffUL), "gdt_write of a TLS segment");
 		r.rbx = slot * 8 + 3;
 		CHECK_EQ(VEC_BP, run(&r), "load of the TLS segment in ring 3: vector");
-		CHECK_EQ(0x123456, r.rax, "its base");
+		CHECK_EQ(0x746c73, r.rax, "what lies at its base");
 		CHECK_EQ(slot * 8 + 3, r.rcx, "its selector");
 		CHECK_EQ(0, vmi_gdt_write(slot, 0), "gdt_write of nothing");
 		r = user_regs((u64)gw_base);

@@ -87,12 +87,13 @@ __asm__(".text\n.globl hc_registers\nhc_registers:\n"
 TEST(hc_bad_args, "hc-bad-args", 20, 0, "every hypercall with hostile arguments: an answer, never a death")
 {
 	static const u64 none[] = { VMI_NR_HYPERCALLS, VMI_NR_HYPERCALLS + 1, 255, 256, 0x7fffffff, 0x80000000,
-				    0xffffffff, 0x100000000, 0x8000000000000000, ~0UL };
+				    0xffffffff, 0x100000000, 0x8000000000000000, ~0UL,
+				    0x100000000 + VMI_HC_CR3_LOAD, 0x100000000 + VMI_HC_GS_SWAP };
 	u64 out[12];
 
 	map_new(KTEST, 0);		/* read-only */
 	for (u32 i = 0; i < ARRAY_SIZE(none); i++)
-		CHECK_EQ(-VMI_ENOSYS, raw_call(none[i], 0, 0, 0, 0, 0, 0), "call number %#lx", none[i]);
+		CHECK_EQ(-VMI_ENOSYS, raw_call(none[i], root | 1UL << VMI_CR3_NOFLUSH_BIT, 0, 0, 0, 0, 0), "call number %#lx", none[i]);
 	hc_registers(out);
 	for (u64 i = 0; i < 6; i++)
 		CHECK_EQ(0x1111 * (i + 1), out[i], "callee-saved register %lu after a call", i);

@@ -26,7 +26,8 @@ static const struct call calls[] = {
 	{ "msr_read", VMI_HC_MSR_READ, 1, true, false, 8, { 0xc0000080 } },
 	{ "cpuid", VMI_HC_CPUID, 2, true, false, 16, { 0 } },
 	{ "counters", VMI_HC_COUNTERS, 0, true, false, 128, { 0, 16 } },
-	{ "log_read", VMI_HC_LOG_READ, 1, true, true, 64, { 0, 0, 64 } },
+	{ "log_read, the offset", VMI_HC_LOG_READ, 0, true, false, 8, { 0, GOOD + 64, 64 } },
+	{ "log_read, the buffer", VMI_HC_LOG_READ, 1, true, true, 64, { GOOD, 0, 64 } },
 };
 
 static void one(const struct call *c, const char *what, u64 va)
@@ -34,6 +35,7 @@ static void one(const struct call *c, const char *what, u64 va)
 	u64 a[3] = { c->args[0], c->args[1], c->args[2] };
 	long rc;
 
+	*(u64 *)GOOD = 0;		/* the log from its beginning */
 	a[c->ptr_arg] = va;
 	rc = raw_call(c->nr, a[0], a[1], a[2], 0, 0, 0);
 	if (c->partial && rc >= 0 && rc < (long)c->size)

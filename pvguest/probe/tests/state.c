@@ -94,6 +94,8 @@ TEST(fs_gs_base, "fs-gs-base", 1, 0, "FS and GS bases survive hypercalls, events
 	static const u64 values[] = { 0, 1, 0x7fffffffffff, 0xffff800000000000, ~0UL, KTEST, 0x12345678 };
 	u32 port = vmi_evt_bind_ipi(0);
 
+	if (no_fsgsbase)
+		test_skip("no FSGSBASE: gs-entry tests this");
 	map_new(KTEST, PTE_W | PTE_NX);
 	for (u32 i = 0; i < ARRAY_SIZE(values); i++)
 		for (u32 j = 0; j < ARRAY_SIZE(values); j++) {
