@@ -52,36 +52,58 @@ static inline uint64_t ticks(void)
 static int counters_fd = -1, nr_ctrs;
 static char ctr_name[MAX_CTRS][24];
 
-static int read_counters(long *val)
+/* What the file said; taken apart later, when nothing is measured any more. */
+struct snapshot {
+	char text[4 * PAGE];
+};
+
+static struct snapshot before, after;
+
+static void snap(struct snapshot *s)
 {
-	static char buf[8192];
-	char *line = buf;
 	ssize_t len;
-	int i;
 
 	if (counters_fd < 0)
-		return 0;
-	len = pread(counters_fd, buf, sizeof(buf) - 1, 0);
+		return;
+	len = pread(counters_fd, s->text, sizeof(s->text) - 1, 0);
 	check(len > 0, "/proc/vmi/counters cannot be read");
-	buf[len] = 0;
+	s->text[len] = 0;
+}
+
+static void parse(const struct snapshot *s, long *val)
+{
+	const char *line = s->text;
+	int i;
+
 	for (i = 0; i < MAX_CTRS && sscanf(line, "%23s %ld", ctr_name[i], &val[i]) == 2; i++)
 		line = strchr(line, '\n') + 1;
-	return i;
+	nr_ctrs = i;
+}
+
+/* By how much each counter grew. */
+static void growth(long *val)
+{
+	long old[MAX_CTRS];
+
+	parse(&before, old);
+	parse(&after, val);
+	for (int i = 0; i < nr_ctrs; i++)
+		val[i] -= old[i];
 }
 
 /* What two readings in a row differ by. */
 static void calibrate(long *cost)
 {
-	long a[MAX_CTRS], b[MAX_CTRS];
+	long d[MAX_CTRS];
 
 	counters_fd = open("/proc/vmi/counters", O_RDONLY);
-	nr_ctrs = read_counters(a);
 	for (int r = 0; r < 20; r++) {
-		read_counters(a);
-		read_counters(b);
+		snap(&before);
+		snap(&after);
+		growth(d);
 		for (int i = 0; i < nr_ctrs; i++)
-			if (!r || b[i] - a[i] < cost[i])
-				cost[i] = b[i] - a[i];
+			if (!r || d[i] < cost[i])
+				cost[i] = d[i];
 	}
 }
 
@@ -96,7 +118,7 @@ static int by_value(const void *a, const void *b)
 
 static void measure(const struct op *op, unsigned long n, int reps, const long *cost)
 {
-	long before[MAX_CTRS], after[MAX_CTRS], total[MAX_CTRS] = { 0 }, least[MAX_CTRS];
+	long grown[MAX_CTRS], total[MAX_CTRS] = { 0 }, least[MAX_CTRS];
 	double t[MAX_REPS];
 	const char *comma;
 
@@ -106,7 +128,7 @@ static void measure(const struct op *op, unsigned long n, int reps, const long *
 
 		if (op->setup)
 			op->setup(n);
-		read_counters(before);
+		snap(&before);
 		if (op->timed) {
 			took = op->timed(n);
 			if (!took)
@@ -116,14 +138,15 @@ static void measure(const struct op *op, unsigned long n, int reps, const long *
 			op->run(n);
 			took = ticks() - start;
 		}
-		read_counters(after);
+		snap(&after);
 		if (op->teardown)
 			op->teardown(n);
 		if (r < 0)
 			continue;
 		t[r] = (double)took / n;
+		growth(grown);
 		for (int i = 0; i < nr_ctrs; i++) {
-			long d = after[i] - before[i] - cost[i];
+			long d = grown[i] - cost[i];
 
 			total[i] += d;
 			if (!r || d < least[i])

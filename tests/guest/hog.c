@@ -111,9 +111,9 @@ static void turnover(void)
 }
 
 static const struct guest_test tests[] = {
-	{ "all", all, "nearly all of the memory, twice", 300 },
-	{ "family", family, "most of the memory shared with three children", 300 },
-	{ "turnover", turnover, "twice the memory, piece after piece", 300 },
+	{ "all", all, "nearly all of the memory, twice", 600 },
+	{ "family", family, "most of the memory shared with three children", 600 },
+	{ "turnover", turnover, "twice the memory, piece after piece", 600 },
 };
 
 int main(int argc, char **argv)
