@@ -19,6 +19,11 @@ struct cpu_info cpu_info;
 /* RFLAGS cleared by SYSCALL: TF IF DF IOPL NT AC. */
 #define SYSCALL_MASK	(RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
 
+/* Linux on Intel's processors writes 0 to the microcode revision, then reads it. */
+#define MSR_UCODE_REV		0x0000008b
+/* Without this bit of MSR_MISC_ENABLE Linux gives up fast string operations. */
+#define MISC_FAST_STRING	BIT(0)
+
 extern const u64 tramp_lstars[2], tramp_cstars[2];
 extern char image_end[];
 
@@ -130,8 +135,11 @@ bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val)
 	case MSR_CSTAR:
 	case MSR_SFMASK:
 	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
-	case MSR_MISC_ENABLE:
+	case MSR_UCODE_REV:
 		*val = 0;
+		return true;
+	case MSR_MISC_ENABLE:
+		*val = MISC_FAST_STRING;
 		return true;
 	default:
 		return false;
@@ -170,6 +178,7 @@ bool msr_write_policy(struct vcpu *v, u32 msr, u64 val)
 		return true;
 	case MSR_EFER:
 	case MSR_PAT:
+	case MSR_UCODE_REV:
 	case MSR_MISC_ENABLE:
 		return msr_read_policy(v, msr, &old) && old == val;
 	default:
