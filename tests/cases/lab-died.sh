@@ -4,7 +4,7 @@
 # seconds: 10
 . tests/lib/case.sh
 
-status 125 $LAB --native -- sh -c 'echo before; echo c >/proc/sysrq-trigger; sleep 100'
+status 125 $LAB --native -- sh -c 'echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 100'
 equal "output" before "$(cat "$tmp/out")"
 grep -q 'lab: the system died: Kernel panic - not syncing: sysrq' "$tmp/err" || fail "standard error does not say why"
 [ "$(wc -l <"$tmp/err")" -le 41 ] || fail "the tail is longer than 40 lines"

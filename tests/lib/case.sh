@@ -23,3 +23,11 @@ status() {
 	tail -n 60 "$tmp/err"
 	fail "status $got, not $want, of: $*"
 }
+
+# no_complaints CONSOLE: nothing there that a sound system does not print. Not
+# any WARNING: some processor models have their vulnerabilities named so.
+no_complaints() {
+	grep -aE 'BUG:|WARNING: CPU|Oops|Call Trace|general protection|\(vmi\) (error|panic)' "$1" &&
+		fail "the console has complaints"
+	return 0
+}
