@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * gdt-write-bad: only slots 12-15 can be written, and only with an empty
- * descriptor or a present data or code segment of DPL 3; gates, system
- * descriptors, other DPLs and conforming code are refused (attack class 27,
- * rule R16). A TLS segment that was taken works.
+ * descriptor or a data or code segment of DPL 3; gates, system descriptors,
+ * other DPLs and conforming code are refused (attack class 27, rule R16). A
+ * TLS segment that was taken works; one that is not present is #NP.
  */
 #include "probe.h"
 
@@ -28,8 +28,8 @@ TEST(gdt_write_bad, "gdt-write-bad", 1, 0, "gates, system and privileged descrip
 	CHECK_EQ(-VMI_EINVAL, vmi_gdt_write(0x8000000c, DATA3), "gdt_write to slot 2^31 + 12");
 
 	for (u64 type = 0; type < 256; type++) {
-		bool conforming = (type & 0x0c) == 0x0c;
-		bool good = (type & 0xf0) == 0xf0 && !conforming;
+		bool conforming = (type & 0x8c) == 0x8c;
+		bool good = (type & 0x70) == 0x70 && !conforming;
 		u64 d = with_type(type);
 
 		/* A 64-bit code segment cannot have D. */
@@ -55,6 +55,13 @@ TEST(gdt_write_bad, "gdt-write-bad", 1, 0, "gates, system and privileged descrip
 		r.rbx = slot * 8 + 3;
 		CHECK_EQ(VEC_GP, run(&r), "load of an empty slot in ring 3: vector");
 		CHECK_EQ(slot * 8, r.error, "its error code");
+	}
+	CHECK_EQ(0, vmi_gdt_write(12, 0x50cf72000000ffffUL), "gdt_write of a segment that is not present");
+	{
+		struct regs r = user_regs((u64)gw_base);
+
+		r.rbx = 12 * 8 + 3;
+		CHECK_EQ(VEC_NP, run(&r), "its load in ring 3: vector");
 	}
 	/* Slot 15 tells the CPU number by its limit. */
 	CHECK_EQ(0, vmi_gdt_write(VMI_GDT_CPUNODE, 0x0040f50000001234UL), "gdt_write of the CPU number");

@@ -21,6 +21,7 @@ struct call {
 static const struct call calls[] = {
 	{ "vcpu_setup", VMI_HC_VCPU_SETUP, 0, false, false, sizeof(struct vmi_vcpu_setup), { 0 } },
 	{ "vectors_set", VMI_HC_VECTORS_SET, 2, false, false, 2 * sizeof(struct vmi_vector), { 200, 2 } },
+	{ "ldt_set", VMI_HC_LDT_SET, 0, false, false, 80, { 0, 10 } },
 	{ "console_write", VMI_HC_CONSOLE_WRITE, 1, false, true, 64, { 1, 0, 64 } },
 	{ "debugreg_get", VMI_HC_DEBUGREG_GET, 1, true, false, 8, { 6 } },
 	{ "msr_read", VMI_HC_MSR_READ, 1, true, false, 8, { 0xc0000080 } },
