@@ -8,8 +8,8 @@
  *
  * Invariant: the area that is mapped in a processor's hypervisor root is the
  * one of the vCPU it runs.
- * Trust: descriptors come from guests; gdt_write() takes only what ring 3
- * could use anyway (R16).
+ * Trust: descriptors come from guests; desc_ok() takes only what ring 3 could
+ * use anyway (R16).
  */
 #include <hv/frame.h>
 #include <hv/lib.h>
@@ -253,20 +253,81 @@ void area_root_adopt(struct vcpu *v)
 	BUG_ON(true);
 }
 
+/*
+ * May this descriptor be in a table that guests' selectors reach (R16)? Code or
+ * data of DPL 3, so no gate, no TSS; not conforming; not of 64 and 32 bits at
+ * once. It is marked accessed, as the processor must not want to write it (R5).
+ */
+static bool desc_ok(u64 *desc)
+{
+	u64 d = *desc, type = d >> 40 & 0xff;
+	bool present = type & 0x80, code = type & 0x08;
+
+	if (!d)
+		return true;
+	if ((type & 0x70) != 0x70)
+		return false;
+	if (present && code && ((type & 0x04) || ((d >> 53 & 1) && (d >> 54 & 1))))
+		return false;
+	*desc = d | BIT(40);
+	return true;
+}
+
 long gdt_write(struct vcpu *v, u32 slot, u64 desc)
 {
-	u64 type = desc >> 40 & 0xff;
-
-	if (slot < VMI_GDT_TLS_MIN || slot > VMI_GDT_CPUNODE)
+	if (slot < VMI_GDT_TLS_MIN || slot > VMI_GDT_CPUNODE || !desc_ok(&desc))
 		return -VMI_EINVAL;
-	if (desc) {
-		/* Present, DPL 3, code or data, not conforming; a code segment is 64-bit or 32-bit, not both. */
-		if ((type & 0xf0) != 0xf0 || (type & 0x0c) == 0x0c)
-			return -VMI_EINVAL;
-		if ((type & 0x08) && (desc >> 53 & 1) && (desc >> 54 & 1))
-			return -VMI_EINVAL;
-		desc |= BIT(40);		/* accessed: the processor must not want to write it (R5) */
-	}
 	area_desc(&v->arch->area, DESC_GDT)[slot] = desc;
+	return 0;
+}
+
+/* LDTR: the first `nr` descriptors of the copy, or none. */
+static void ldt_load(struct vcpu *v, u32 nr)
+{
+	u64 *g = area_desc(&v->arch->area, DESC_GDT) + HV_LDT / 8;
+	u64 base = VMI_AREA_BASE + VMI_AREA_LDT;
+
+	g[0] = (nr * 8UL - 1) & 0xffff;
+	g[0] |= (base & 0xffffff) << 16 | 0x82UL << 40 | (base >> 24 & 0xff) << 56;
+	g[1] = base >> 32;
+	__asm__ volatile ("lldt %w0" : : "r" (nr ? HV_LDT : 0));
+}
+
+/* A page of the copy, mapped read-only in the area; NULL without memory. */
+static u64 *ldt_page(struct arch_vcpu *a, u32 i)
+{
+	u64 *l1 = mfn_to_va(a->area.l1);
+
+	if (!a->ldt[i]) {
+		mfn_t mfn = heap_alloc(DOMID_HV, FRAME_HV);
+
+		if (mfn == MFN_NONE)
+			return NULL;
+		a->ldt[i] = mfn;
+		l1[VMI_AREA_LDT / PAGE_SIZE + i] = mfn << PAGE_SHIFT | RO | PTE_NX;
+	}
+	return mfn_to_va(a->ldt[i]);
+}
+
+long ldt_set(struct vcpu *v, u64 va, u32 nr)
+{
+	if (nr > VMI_LDT_MAX)
+		return -VMI_EINVAL;
+	ldt_load(v, 0);			/* nothing half-checked is ever reachable */
+	for (u32 done = 0; done < nr; ) {
+		u32 n = MIN(nr - done, (u32)(PAGE_SIZE / 8));
+		u64 *page = ldt_page(v->arch, done * 8 / PAGE_SIZE);
+
+		if (!page)
+			return -VMI_ENOMEM;
+		if (copy_from_guest(v, page, va + done * 8, n * 8))
+			return -VMI_EFAULT;
+		for (u32 i = 0; i < n; i++) {
+			if (!desc_ok(&page[i]))
+				return -VMI_EINVAL;
+		}
+		done += n;
+	}
+	ldt_load(v, nr);
 	return 0;
 }

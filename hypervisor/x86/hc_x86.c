@@ -139,6 +139,11 @@ long hc_gdt_write(struct vcpu *v, const u64 *a)
 	return gdt_write(v, a[0], a[1]);
 }
 
+long hc_ldt_set(struct vcpu *v, const u64 *a)
+{
+	return ldt_set(v, a[0], a[1]);
+}
+
 long hc_debugreg_set(struct vcpu *v, const u64 *a)
 {
 	return debugreg_write_policy(v, a[0], a[1]) ? 0 : -VMI_EINVAL;

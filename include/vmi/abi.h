@@ -37,6 +37,7 @@
 #define VMI_AREA_SHARED		0x4000	/* the shared page, read-write */
 #define VMI_AREA_STACK		0x5000	/* entry and IST stacks, read-write, 2 pages */
 #define VMI_AREA_SIZE		0x7000
+#define VMI_AREA_LDT		0x10000	/* local descriptor table, read-only, up to 16 pages */
 /* Alias of the shared page, reachable with a 32-bit displacement. */
 #define VMI_SHARED		0xffffffffffffe000
 /* The top 2 MiB of the address space are the hypervisor's (one page is used). */
@@ -49,6 +50,7 @@
 #define VMI_GDT_TLS_MIN		12
 #define VMI_GDT_TLS_MAX		14
 #define VMI_GDT_CPUNODE		15
+#define VMI_LDT_MAX		8192	/* descriptors */
 
 /* ---- The shared page: offsets ------------------------------------------ */
 #define VMI_SH_PENDING		0x000	/* u8: an unmasked event waits */

@@ -32,6 +32,7 @@ RECORD(hc_cpuid)
 RECORD(hc_cr4_write)
 RECORD(hc_shutdown)
 RECORD(hc_gs_swap)
+RECORD(hc_ldt_set)
 
 void vcpu_kick(struct vcpu *who)
 {

@@ -21,7 +21,8 @@
 #define HV_CS			0x80
 #define HV_SS			0x88
 #define HV_TSS			0x90
-#define HV_GDT_SIZE		0xa0
+#define HV_LDT			0xa0
+#define HV_GDT_SIZE		0xb0
 
 /* The VMI_AREA_DESC page. */
 #define DESC_GDT		(VMI_AREA_DESC + 0x000)

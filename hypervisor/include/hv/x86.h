@@ -110,6 +110,7 @@ struct area {			/* one per-vCPU area, or a processor's idle one */
 
 struct arch_vcpu {
 	struct area area;
+	mfn_t ldt[VMI_LDT_MAX * 8 / PAGE_SIZE];	/* pages of the copy, 0: none yet */
 	u64 dr[4], dr7;
 	u64 xcr0;
 	u32 next_root;		/* root slot to be reused next, modulo their number */
@@ -162,6 +163,7 @@ void pcpu_init(struct pcpu *c);
 void pcpu_map_area(struct pcpu *c, struct area *a);
 void area_root_adopt(struct vcpu *v);
 long gdt_write(struct vcpu *v, u32 slot, u64 desc);
+long ldt_set(struct vcpu *v, u64 va, u32 nr);
 
 /* ---- traps.c, emulate.c ------------------------------------------------------- */
 void enter_guest(struct vcpu *v) __noreturn;
