@@ -47,7 +47,7 @@ static void verify(const char *p, unsigned long nr, uint64_t key, const char *wh
 
 static void all(void)
 {
-	for (int r = 0; r < 2; r++) {
+	for (unsigned long r = 0; r < scaled(2); r++) {
 		unsigned long nr = available_pages() / 100 * 88;
 		char *p = map(nr * PAGE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 
@@ -89,10 +89,10 @@ static void family(void)
 	verify(p, nr, guest_seed, "parent");
 }
 
-/* Larger than the memory, in turns: what is freed comes back, and clean. */
+/* As much as the memory and more, in turns: what is freed comes back, and clean. */
 static void turnover(void)
 {
-	unsigned long total = available_pages() * 2, piece = available_pages() / 8, done = 0;
+	unsigned long total = available_pages() * scaled(2), piece = available_pages() / 8, done = 0;
 
 	for (int r = 0; done < total; r++, done += piece) {
 		pid_t pid = must_fork();
@@ -111,9 +111,9 @@ static void turnover(void)
 }
 
 static const struct guest_test tests[] = {
-	{ "all", all, "nearly all of the memory, twice", 600 },
+	{ "all", all, "nearly all of the memory, round after round", 600 },
 	{ "family", family, "most of the memory shared with three children", 600 },
-	{ "turnover", turnover, "twice the memory, piece after piece", 600 },
+	{ "turnover", turnover, "more than the memory, piece after piece", 600 },
 };
 
 int main(int argc, char **argv)
