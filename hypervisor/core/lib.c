@@ -28,7 +28,12 @@ void *memset(void *d, int c, size_t n)
 {
 	void *ret = d;
 
-	__asm__ volatile ("rep stosb" : "+D" (d), "+c" (n) : "a" (c) : "memory");
+	if (((u64)d | n) % 8) {
+		__asm__ volatile ("rep stosb" : "+D" (d), "+c" (n) : "a" (c) : "memory");
+		return ret;
+	}
+	n /= 8;
+	__asm__ volatile ("rep stosq" : "+D" (d), "+c" (n) : "a" ((u8)c * 0x0101010101010101) : "memory");
 	return ret;
 }
 

@@ -5,9 +5,11 @@
  * A radix tree of 512-entry tables from the heap, only as high as its largest
  * gfn needs. An entry at any level is empty, a pointer to a table, or a run:
  * 512^(level - 1) frames with consecutive mfns and one type. So the identity map
- * of a big machine takes a few pages, and most lookups one or two reads.
+ * of a big machine takes a few pages, and most lookups one or two reads. Most
+ * gfns that are asked for lie near each other, so the last two runs that were
+ * found are kept at hand, as far as one table of the tree knows them.
  *
- * Invariant: nr_ram is the number of gfns of type P2M_RAM.
+ * Invariant: nr_ram is the number of gfns of type P2M_RAM; `recent` is what the tree says.
  * Locking:   p2m_lock of the domain, before shadow_lock and heap_lock (one
  *            processor today, so there is none).
  * Trust:     a gfn may come from a guest and have any value; p2m_set() is
@@ -135,6 +137,7 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 	if (!nr)
 		return 0;
 
+	p->recent[0].nr = p->recent[1].nr = 0;
 	while (p->root == MFN_NONE || (gfn + nr - 1) >> (9 * p->levels)) {
 		ent = table_new(d);
 		if (!ent)
@@ -147,19 +150,40 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 	return table_set(d, mfn_to_va(p->root), p->levels, gfn, mfn, nr, type);
 }
 
-enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
+/* Does an entry of `level` go on where the one before it ends? */
+static bool follows(u64 before, u64 ent, int level)
 {
-	const struct p2m *p = &d->p2m;
-	int level = p->levels;
-	u64 ent;
+	return before && (before & ENT_TYPE) != ENT_TABLE && ent == before + (span(level) << PAGE_SHIFT);
+}
 
+const struct p2m_run *p2m_find_run(struct domain *d, gfn_t gfn)
+{
+	struct p2m *p = &d->p2m;
+	struct p2m_run *run = &p->recent[p->oldest];
+	u64 ent = p->root << PAGE_SHIFT | ENT_TABLE, first, last;
+	int level = p->levels;
+	const u64 *t;
+
+	*run = (struct p2m_run){ .gfn = gfn, .nr = 1, .type = P2M_NONE };
 	if (p->root == MFN_NONE || gfn >> (9 * level))
-		return P2M_NONE;
-	ent = p->root << PAGE_SHIFT | ENT_TABLE;
-	for (; (ent & ENT_TYPE) == ENT_TABLE; level--)
-		ent = table_of(ent)[(gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1)];
+		return run;
+	for (;; level--) {
+		t = table_of(ent);
+		first = last = (gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1);
+		ent = t[first];
+		if ((ent & ENT_TYPE) != ENT_TABLE)
+			break;
+	}
 	if (!ent)
-		return P2M_NONE;
-	*mfn = (ent >> PAGE_SHIFT) + (gfn & (span(level + 1) - 1));
-	return ent & ENT_TYPE;
+		return run;
+	p->oldest ^= 1;
+	while (first && follows(t[first - 1], t[first], level))
+		first--;
+	while (last < PTES_PER_TABLE - 1 && follows(t[last], t[last + 1], level))
+		last++;
+	run->gfn = (gfn & ~(span(level + 1) - 1)) + first * span(level);
+	run->nr = (last - first + 1) * span(level);
+	run->mfn = t[first] >> PAGE_SHIFT;
+	run->type = ent & ENT_TYPE;
+	return run;
 }

@@ -36,43 +36,56 @@ static u64 leaf_reserved(int level)
 	return (BIT(9 * level + 3) - 1) & PTE_ADDR & ~PTE_PAT_LARGE;
 }
 
-/* Read the entries for `va`. True: steps and *w but for `leaf` are filled; false: w->error has P and RSVD. */
-static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, struct walk *w)
+bool guest_leaf_ok(u64 e, int level)
 {
-	u64 e, rw = PTE_RW, us = va_upper(va) ? 0 : PTE_US, nx = 0;
+	return level < 4 && (level == 1 || !(e & leaf_reserved(level)));
+}
+
+gfn_t guest_leaf_gfn(u64 e, int level)
+{
+	/* the lowest address bit may be PTE_PAT_LARGE */
+	return ((e & PTE_ADDR) >> PAGE_SHIFT) & ~(BIT(9 * (level - 1)) - 1);
+}
+
+/*
+ * Read the entries for `va`. True: steps, *all (the bits that all of them have)
+ * and *w but for `leaf` are filled; false: w->error has P and RSVD.
+ */
+static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, u64 *all, struct walk *w)
+{
 	gfn_t table = (cr3 & PTE_ADDR) >> PAGE_SHIFT;
-	mfn_t mfn;
+	u64 e, every = va_upper(va) ? ~PTE_US : ~0UL, any = 0;
+	const struct p2m_run *run;
 	int level;
 
+	w->error = PF_PRESENT | PF_RSVD;
 	for (level = 4;; level--) {
-		w->error = PF_PRESENT | PF_RSVD;
-		if (p2m_get(d, table, &mfn) != P2M_RAM)
+		run = p2m_get_run(d, table);
+		if (run->type != P2M_RAM)
 			return false;
-		steps[level].entry = (u64 *)mfn_to_va(mfn) + pt_index(va, level);
+		steps[level].entry = (u64 *)mfn_to_va(run->mfn + (table - run->gfn)) + pt_index(va, level);
 		steps[level].value = e = READ_ONCE(*steps[level].entry);
 		if (!(e & PTE_P)) {
 			w->error = 0;
 			return false;
 		}
-		rw &= e;
-		us &= e;
-		nx |= e & PTE_NX;
+		every &= e;
+		any |= e;
 		if (level == 1 || (e & PTE_PS))
 			break;
 		table = (e & PTE_ADDR) >> PAGE_SHIFT;
 	}
-	if (level == 4 || (level > 1 && (e & leaf_reserved(level))))
+	if (!guest_leaf_ok(e, level))
 		return false;
 
-	w->gfn = (e & PTE_ADDR) >> PAGE_SHIFT;
-	if (level > 1)	/* the lowest address bits may hold PTE_PAT_LARGE */
-		w->gfn = (w->gfn & ~(BIT(9 * (level - 1)) - 1)) | ((va >> PAGE_SHIFT) & (BIT(9 * (level - 1)) - 1));
+	w->gfn = guest_leaf_gfn(e, level) | ((va >> PAGE_SHIFT) & (BIT(9 * (level - 1)) - 1));
 	w->type = p2m_get(d, w->gfn, &w->mfn);
 	if (w->type == P2M_NONE)
 		return false;
-	w->perms = rw | us | nx;
+	w->perms = (every & (PTE_RW | PTE_US)) | (any & PTE_NX);
 	w->root_entry = steps[4].value;
 	w->level = level;
+	*all = every;
 	return true;
 }
 
@@ -88,11 +101,14 @@ static bool access_ok(u32 access, u64 perms)
 }
 
 /* Set A in each entry, and D in the leaf of a write; false where an entry has changed. */
-static bool walk_update(struct step *steps, u32 access, struct walk *w)
+static bool walk_update(struct step *steps, u64 all, u32 access, struct walk *w)
 {
 	u64 want, old;
 	int level;
 
+	w->leaf = steps[w->level].value;
+	if ((all & PTE_A) && (!(access & PF_WRITE) || (w->leaf & PTE_D)))
+		return true;
 	for (level = 4; level >= w->level; level--) {
 		want = steps[level].value | PTE_A;
 		if (level == w->level && (access & PF_WRITE))
@@ -109,6 +125,7 @@ static bool walk_update(struct step *steps, u32 access, struct walk *w)
 bool guest_walk(struct domain *d, u64 cr3, u64 va, u32 access, struct walk *w)
 {
 	struct step steps[5];
+	u64 all;
 	int tries;
 
 	access &= PF_ACCESS;
@@ -116,14 +133,14 @@ bool guest_walk(struct domain *d, u64 cr3, u64 va, u32 access, struct walk *w)
 	if (!va_canonical(va))
 		return false;
 	for (tries = 0; tries < WALK_RETRIES; tries++) {
-		if (!walk_read(d, cr3, va, steps, w)) {
+		if (!walk_read(d, cr3, va, steps, &all, w)) {
 			w->error |= access;
 			return false;
 		}
 		w->error = access | PF_PRESENT;
 		if (!access_ok(access, w->perms))
 			return false;
-		if (walk_update(steps, access, w))
+		if (walk_update(steps, all, access, w))
 			return true;
 	}
 	w->error = access;

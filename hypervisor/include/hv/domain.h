@@ -72,6 +72,28 @@ struct domain {
 /* Feature word 0 of the ABI for this domain (arch; a fake in unit tests). */
 u32 dom_features(const struct domain *d);
 
+/* The run that `gfn`, any value, is in; not always the longest. Valid until the next lookup or p2m_set(). */
+static inline const struct p2m_run *p2m_get_run(struct domain *d, gfn_t gfn)
+{
+	const struct p2m_run *run = d->p2m.recent;
+
+	if (gfn - run[0].gfn < run[0].nr)
+		return &run[0];
+	if (gfn - run[1].gfn < run[1].nr)
+		return &run[1];
+	return p2m_find_run(d, gfn);
+}
+
+/* Type of `gfn`, any value; *mfn is set unless it is P2M_NONE. */
+static inline enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
+{
+	const struct p2m_run *run = p2m_get_run(d, gfn);
+
+	if (run->type != P2M_NONE)
+		*mfn = run->mfn + (gfn - run->gfn);
+	return run->type;
+}
+
 /* Stop a domain that cannot go on, with the reason in the log; the caller unwinds. */
 void dom_crash(struct vcpu *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

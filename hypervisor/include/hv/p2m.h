@@ -11,10 +11,20 @@ struct domain;
 
 enum p2m_type { P2M_NONE, P2M_RAM, P2M_MMIO };
 
+/* Frames of one type whose mfns follow each other. */
+struct p2m_run {
+	gfn_t gfn;
+	mfn_t mfn;
+	u64 nr;
+	enum p2m_type type;
+};
+
 struct p2m {
 	mfn_t root;			/* radix tree, MFN_NONE while empty */
 	int levels;			/* of the tree */
 	u64 nr_ram;			/* frames of type P2M_RAM */
+	struct p2m_run recent[2];	/* found last; nr 0: none */
+	u8 oldest;			/* of these */
 };
 
 #define P2M_MAX_LEVELS	4
@@ -28,7 +38,8 @@ void p2m_exit(struct domain *d);
  * takes away. Frames mapped as P2M_RAM must have type FRAME_RAM.
  */
 int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type);
-/* Type of `gfn`, any value; *mfn is set unless it is P2M_NONE. */
-enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn);
+/* The run that `gfn`, any value, is in, looked up in the tree: for p2m_get_run() alone. */
+const struct p2m_run *p2m_find_run(struct domain *d, gfn_t gfn);
+/* p2m_get_run() and p2m_get() are in hv/domain.h. */
 
 #endif

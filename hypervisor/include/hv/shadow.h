@@ -34,6 +34,10 @@ struct walk {
  */
 bool guest_walk(struct domain *d, u64 cr3, u64 va, u32 access, struct walk *w);
 
+/* A leaf of `level`: is it none of the reserved kinds, and which frame does it begin with. */
+bool guest_leaf_ok(u64 e, int level);
+gfn_t guest_leaf_gfn(u64 e, int level);
+
 /* Copy from or to guest virtual addresses of v as the guest kernel: 0 or -VMI_EFAULT (nothing more is said). */
 long copy_from_guest(struct vcpu *v, void *dst, u64 va, u64 len);
 long copy_to_guest(struct vcpu *v, u64 va, const void *src, u64 len);
