@@ -17,8 +17,8 @@
 #include <hv/lib.h>
 #include <hv/mm.h>
 
-static struct frame *frames;
-static u64 nr_frames;
+struct frame *frame_table;
+u64 nr_frames;
 static u32 free_head;			/* mfn, 0: empty */
 static u64 nr_free;
 
@@ -26,15 +26,10 @@ void frame_init(struct frame *table, u64 nr)
 {
 	BUG_ON(nr > (u32)-1);
 	memset(table, 0, nr * sizeof(*table));
-	frames = table;
+	frame_table = table;
 	nr_frames = nr;
 	free_head = 0;
 	nr_free = 0;
-}
-
-struct frame *frame_of(mfn_t mfn)
-{
-	return mfn < nr_frames ? &frames[mfn] : NULL;
 }
 
 static bool range_ok(mfn_t mfn, u64 nr)
@@ -47,7 +42,7 @@ void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type)
 	struct frame *f;
 
 	BUG_ON(!range_ok(mfn, nr) || type == FRAME_NONE || type == FRAME_FREE);
-	for (f = &frames[mfn]; f < &frames[mfn + nr]; f++) {
+	for (f = &frame_table[mfn]; f < &frame_table[mfn + nr]; f++) {
 		BUG_ON(f->type != FRAME_NONE);
 		*f = (struct frame){ .refs = 1, .owner = owner, .type = type };
 	}
@@ -57,7 +52,7 @@ static void heap_push(struct frame *f)
 {
 	*f = (struct frame){ .owner = DOMID_NONE, .type = FRAME_FREE };
 	f->u.next_free = free_head;
-	free_head = f - frames;
+	free_head = f - frame_table;
 	nr_free++;
 }
 
@@ -68,9 +63,9 @@ void heap_add(mfn_t mfn, u64 nr)
 	BUG_ON(!range_ok(mfn, nr));
 	/* Backwards, so that low frames are handed out first. */
 	for (i = mfn + nr; i-- > mfn;) {
-		BUG_ON(frames[i].type != FRAME_NONE);
+		BUG_ON(frame_table[i].type != FRAME_NONE);
 		if (i)
-			heap_push(&frames[i]);
+			heap_push(&frame_table[i]);
 	}
 }
 
@@ -81,7 +76,7 @@ mfn_t heap_alloc(u16 owner, enum frame_type type)
 
 	if (!mfn)
 		return MFN_NONE;
-	f = &frames[mfn];
+	f = &frame_table[mfn];
 	BUG_ON(f->type != FRAME_FREE || f->refs);
 	free_head = f->u.next_free;
 	nr_free--;

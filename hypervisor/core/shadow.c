@@ -33,13 +33,14 @@
  *                          table, which no flush touches. alias_l3 is the table
  *                          for a guest entry that is not present
  *
- * Files: this one has roots, loads and fills; shflush.c all that removes;
- * shpool.c the bounded pool of pages; rmap.c finds the leaves of a frame.
+ * Files: this one has roots and loads; shfill.c fills; shflush.c all that
+ * removes; shread.c reads entries again instead; shpool.c is the bounded pool of
+ * pages; rmap.c finds the leaves of a frame.
  *
  * Invariant: what a processor's TLB holds for a domain is in its shadow tables or
  *            was removed by an operation that has not yet ended (sh_sync()).
- *            u.sh.nr of a table is its number of present entries; of an L4, of
- *            its user half only.
+ *            u.sh.nr of a table is its number of present entries; an L4 has none,
+ *            but its root says which slots of the user half are in use.
  * Locking:   shadow_lock of the domain covers its tables, roots, pool and reverse
  *            maps, from a fill's walk of the guest's tables to the installed leaf
  *            (rule M4). Order: p2m_lock, shadow_lock, heap_lock (hv/locks.h). One
@@ -48,24 +49,14 @@
  */
 #include "shadow_priv.h"
 
-/*
- * The most pages that one operation builds with. A load: a root's slab, its L4,
- * three for alias_l3 and two for another table of slot 511. A fill in slot 511:
- * these two, level 2 and 1, and a slab of reverse-map nodes.
- */
-#define SH_RESERVE	8
-
 /* Reclaim keeps for each vCPU an L4, the three tables of alias_l3, and a slab page for its root. */
 _Static_assert(SHADOW_MIN_TABLES >= 5 * DOM_MAX_VCPUS + 2 * SH_RESERVE, "SHADOW_MIN_TABLES");
 
-static mfn_t table_new(struct domain *d, int level, u64 *parent)
+mfn_t sh_table_new(struct domain *d, int level)
 {
 	mfn_t mfn = sh_page_new(d);
-	struct frame *f = frame_of(mfn);
 
-	f->u.sh.level = level;
-	if (parent)
-		f->u.sh.parent = va_to_ma(parent);
+	frame_of(mfn)->u.sh.level = level;
 	return mfn;
 }
 
@@ -83,11 +74,11 @@ static mfn_t upper_find(struct domain *d, unsigned int slot, u64 key)
 /* The level 1 table with the vCPU's alias of its shared page. */
 static mfn_t alias_l1_new(struct vcpu *v)
 {
-	mfn_t l1 = table_new(v->domain, 1, NULL);
+	mfn_t l1 = sh_table_new(v->domain, 1);
 	u64 *t = mfn_to_va(l1);
 
+	entry_added(&t[pt_index(VMI_SHARED, 1)]);
 	t[pt_index(VMI_SHARED, 1)] = v->shared_mfn << PAGE_SHIFT | PTE_P | PTE_RW | PTE_NX | PTE_A | PTE_D;
-	frame_of(l1)->u.sh.nr = 1;
 	return l1;
 }
 
@@ -95,7 +86,7 @@ static mfn_t alias_l1_new(struct vcpu *v)
 static void alias_build(struct vcpu *v, mfn_t l3)
 {
 	u64 *e3 = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1, *e2;
-	mfn_t l2 = table_new(v->domain, 2, e3), l1;
+	mfn_t l2 = sh_table_new(v->domain, 2), l1;
 
 	if (v->shadow.alias_l3) {
 		e2 = (u64 *)mfn_to_va(v->shadow.alias_l3) + PTES_PER_TABLE - 1;
@@ -106,23 +97,24 @@ static void alias_build(struct vcpu *v, mfn_t l3)
 		l1 = alias_l1_new(v);
 	}
 	e2 = (u64 *)mfn_to_va(l2) + PTES_PER_TABLE - 1;
+	entry_added(e2);
 	link_table(e2, l1, 0);
-	frame_of(l2)->u.sh.nr = 1;
+	entry_added(e3);
 	link_table(e3, l2, 0);
-	frame_of(l3)->u.sh.nr = 1;
 }
 
-static mfn_t upper_get(struct vcpu *v, unsigned int slot, u64 key)
+mfn_t sh_upper_get(struct vcpu *v, unsigned int slot, u64 key)
 {
 	u32 *list = &v->domain->shadow.state->upper[slot - SLOT_UPPER];
 	mfn_t l3 = upper_find(v->domain, slot, key);
 
 	if (l3)
 		return l3;
-	l3 = table_new(v->domain, 3, NULL);
+	l3 = sh_table_new(v->domain, 3);
 	frame_of(l3)->u.sh.key = key;
 	frame_of(l3)->u.sh.next = *list;
 	*list = l3;
+	v->domain->shadow.state->upper_used[slot / 64 - SLOT_UPPER / 64] |= BIT(slot % 64);
 	if (slot == SLOT_TOP)
 		alias_build(v, l3);
 	return l3;
@@ -183,18 +175,18 @@ static struct sh_root *root_new(struct domain *d, u64 gpa)
 static mfn_t l4_new(struct vcpu *v, mfn_t guest_root)
 {
 	const u64 *guest = mfn_to_va(guest_root);
-	mfn_t l4 = table_new(v->domain, 4, NULL), l3;
+	mfn_t l4 = sh_table_new(v->domain, 4), l3;
 	u64 *t = mfn_to_va(l4);
 	unsigned int slot;
 	u64 e;
 
-	upper_get(v, SLOT_TOP, upper_key(v->id, SLOT_TOP, 0));
-	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++) {
+	sh_upper_get(v, SLOT_TOP, upper_key(v->id, SLOT_TOP, 0));
+	for (slot = next_upper(v->domain, SLOT_AREA + 1); slot <= SLOT_TOP; slot = next_upper(v->domain, slot + 1)) {
 		e = READ_ONCE(guest[slot]);
 		if ((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A))
 			e = 0;
 		if (slot == SLOT_TOP)
-			l3 = upper_get(v, slot, upper_key(v->id, slot, e));
+			l3 = sh_upper_get(v, slot, upper_key(v->id, slot, e));
 		else
 			l3 = e ? upper_find(v->domain, slot, upper_key(v->id, slot, e)) : 0;
 		if (l3)
@@ -309,119 +301,6 @@ int shadow_root_drop(struct domain *d, u64 gpa)
 	}
 	sh_sync(d);
 	return 0;
-}
-
-/* ---- Fills ------------------------------------------------------------ */
-
-/* The level 3 table for `slot`, linked in the loaded L4. */
-static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
-{
-	u64 *entry = (u64 *)mfn_to_va(v->shadow.l4) + slot;
-	struct sh_root *r = v->shadow.root;
-	mfn_t l3;
-	u64 key;
-
-	if (slot >= SLOT_UPPER) {
-		key = upper_key(v->id, slot, guest_entry);
-		if (*entry && frame_of(entry_mfn(*entry))->u.sh.key == key)
-			return entry_mfn(*entry);
-		if (*entry)
-			v->domain->shadow.state->stale = true;
-		l3 = upper_get(v, slot, key);
-		link_table(entry, l3, 0);
-		return l3;
-	}
-	if (*entry)
-		return entry_mfn(*entry);
-	l3 = 0;
-	for (unsigned int c = 0; c < DOM_MAX_VCPUS && !l3; c++)
-		if (r->l4[c])
-			l3 = entry_mfn(((u64 *)mfn_to_va(r->l4[c]))[slot]);
-	if (!l3)
-		l3 = table_new(v->domain, 3, NULL);
-	link_table(entry, l3, PTE_US);
-	frame_of(v->shadow.l4)->u.sh.nr++;
-	return l3;
-}
-
-/* The leaf entry for `va`, with the tables above it. */
-static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry)
-{
-	mfn_t table = fill_l3(v, pt_index(va, 4), guest_entry), child;
-	u64 *entry;
-	int level;
-
-	for (level = 3; level > 1; level--) {
-		entry = (u64 *)mfn_to_va(table) + pt_index(va, level);
-		child = entry_mfn(*entry);
-		if (!*entry) {
-			child = table_new(v->domain, level - 1, entry);
-			link_table(entry, child, va_upper(va) ? 0 : PTE_US);
-			frame_of(table)->u.sh.nr++;
-		}
-		table = child;
-	}
-	return (u64 *)mfn_to_va(table) + pt_index(va, 1);
-}
-
-static u64 leaf_of(const struct walk *w)
-{
-	u64 e = w->mfn << PAGE_SHIFT | PTE_P | PTE_A | (w->perms & (PTE_US | PTE_NX));
-
-	if ((w->perms & PTE_RW) && (w->leaf & PTE_D))
-		e |= PTE_RW | PTE_D;
-	if (w->type == P2M_RAM)
-		return e | SH_RMAP;
-	/* The memory type of a device register is the guest's business (rule M7). */
-	e |= w->leaf & (PTE_PWT | PTE_PCD);
-	if (w->leaf & (w->level == 1 ? PTE_PAT : PTE_PAT_LARGE))
-		e |= PTE_PAT;
-	return e;
-}
-
-static void leaf_install(struct domain *d, u64 *leaf, u64 new, mfn_t mfn)
-{
-	u64 old = *leaf;
-
-	if (old == new)
-		return;
-	if (old && (entry_mfn(old) != mfn || ((old ^ new) & SH_RMAP))) {
-		sh_leaf_drop(d, leaf);
-		old = 0;
-	}
-	if (!old) {
-		frame_of(va_to_mfn(leaf))->u.sh.nr++;
-		if (new & SH_RMAP)
-			rmap_add(d, frame_of(mfn), leaf);
-	} else if ((old ^ new) & ~(PTE_RW | PTE_D) || (old & PTE_RW)) {
-		/* More than a page become writable: a processor may hold the old entry. */
-		d->shadow.state->stale = true;
-	}
-	WRITE_ONCE(*leaf, new);
-}
-
-enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
-{
-	struct domain *d = v->domain;
-	struct walk w;
-
-	BUG_ON(!v->shadow.root);
-	if (pt_index(va, 4) == SLOT_AREA || va >= VMI_TOP_BASE) {
-		*error = access & (PF_WRITE | PF_USER | PF_FETCH);
-		COUNT(d, FILL_FAULTS);
-		return SH_FAULT;
-	}
-	if (!guest_walk(d, v->shadow.root->gpa, va, access, &w)) {
-		*error = w.error;
-		COUNT(d, FILL_FAULTS);
-		return SH_FAULT;
-	}
-	if (!sh_reserve(d, SH_RESERVE))
-		return SH_NOMEM;
-	leaf_install(d, fill_path(v, va, w.root_entry), leaf_of(&w), w.mfn);
-	COUNT(d, FILLS);
-	sh_sync(d);
-	return SH_FILLED;
 }
 
 /* ---- Domains ---------------------------------------------------------- */

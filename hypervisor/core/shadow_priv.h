@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * shadow_priv.h - what the files of the shadow code share: shadow.c (roots,
- * loads, fills), shflush.c (everything that removes), rmap.c (frame to leaves),
- * shpool.c (pages).
+ * shadow_priv.h - what the files of the shadow code share: shadow.c (roots and
+ * loads), shfill.c (fills), shflush.c (everything that removes), shread.c (reading
+ * entries again), rmap.c (frame to leaves), shpool.c (pages).
  */
 #ifndef SHADOW_PRIV_H
 #define SHADOW_PRIV_H
@@ -17,6 +17,14 @@
 #define SLOT_TOP	511		/* L4 slot of the shared page's alias */
 #define SLOT_UPPER	256		/* first slot of the upper half */
 #define ROOT_HASH	128
+/*
+ * The most pages that one operation builds with. A load: a root's slab, its L4,
+ * three for alias_l3 and two for another table of slot 511. A fill in slot 511:
+ * these two, level 2 and 1, and a slab of reverse-map nodes.
+ */
+#define SH_RESERVE	8
+/* The most leaves that one flush reads again (rule M2). */
+#define REREAD_MAX	512
 
 /* Software bit of a leaf: the frame is RAM, so it has this leaf in its reverse map. */
 #define SH_RMAP		BIT(9)
@@ -28,6 +36,7 @@ struct sh_root {
 	u64 gpa;
 	struct sh_root *newer, *older;	/* in the order of the last load */
 	struct sh_root *hash_next;	/* dead roots are in no hash list */
+	u64 used[SLOT_UPPER / 64];	/* slots of the user half that have a level 3 table */
 	u32 users;			/* vCPUs that have it loaded */
 	bool dead;
 	mfn_t l4[DOM_MAX_VCPUS];	/* 0: none */
@@ -47,6 +56,7 @@ struct sh_state {
 	u64 nr_dropped;			/* leaves removed since the beginning */
 	u64 epoch;			/* of the links of L4s to upper tables: see sh_recheck_links() */
 	u32 evict;			/* clock hand of rmap_add() */
+	u64 upper_used[SLOT_UPPER / 64];	/* slots of the upper half that ever had one */
 	u32 upper[PTES_PER_TABLE - SLOT_UPPER];	/* level 3 tables by L4 slot */
 	struct sh_root *hash[ROOT_HASH];
 };
@@ -55,6 +65,54 @@ _Static_assert(sizeof(struct sh_state) <= PAGE_SIZE, "struct sh_state is one pag
 static inline mfn_t entry_mfn(u64 e)
 {
 	return (e & PTE_ADDR) >> PAGE_SHIFT;
+}
+
+/* Pages below one entry of `level`. */
+static inline u64 entry_pages(int level)
+{
+	return BIT(9 * (level - 1));
+}
+
+/* Permissions of a walk, further down: `perms` of the levels above, and an entry. */
+static inline u64 perms_below(u64 perms, u64 e)
+{
+	return (perms & e & (PTE_RW | PTE_US)) | ((perms | e) & PTE_NX);
+}
+
+/* First bit at `i` or later of `nr` bits, or nr. */
+static inline unsigned int next_bit(const u64 *map, unsigned int i, unsigned int nr)
+{
+	for (; i < nr; i = (i | 63) + 1)
+		if (map[i / 64] >> (i % 64))
+			return i + __builtin_ctzl(map[i / 64] >> (i % 64));
+	return nr;
+}
+
+/* The slot at `slot` or later that has a level 3 table of this root; SLOT_UPPER: no more. */
+static inline unsigned int next_user(const struct sh_root *r, unsigned int slot)
+{
+	return next_bit(r->used, slot, SLOT_UPPER);
+}
+
+/* The slot at `slot` or later, of the upper half, that may have level 3 tables; past SLOT_TOP: no more. */
+static inline unsigned int next_upper(const struct domain *d, unsigned int slot)
+{
+	return SLOT_UPPER + next_bit(d->shadow.state->upper_used, slot - SLOT_UPPER, SLOT_UPPER);
+}
+
+/* An entry of a table, absent until now, is about to be set. */
+static inline void entry_added(u64 *entry)
+{
+	struct frame *f = frame_of(va_to_mfn(entry));
+
+	f->u.sh.nr++;
+	f->u.sh.map |= BIT(((u64)entry & ~PAGE_MASK) / (8 * sizeof(*entry)));
+}
+
+/* `i`, or a later entry if there is none before it; PTES_PER_TABLE: no more. */
+static inline unsigned int entry_next(const struct frame *f, unsigned int i)
+{
+	return i % 8 ? i : 8 * next_bit(&f->u.sh.map, i / 8, 64);
 }
 
 /* Set a table entry. */
@@ -79,8 +137,42 @@ static inline u64 upper_key(unsigned int vcpu, unsigned int slot, u64 guest_entr
 	return slot == SLOT_TOP ? key | (u64)(vcpu + 1) << KEY_VCPU_SHIFT : key;
 }
 
+/*
+ * The shadow leaf for a frame, made from the guest's leaf `e` of level `glevel`
+ * and the permissions of the whole walk.
+ */
+static inline u64 leaf_make(u64 perms, u64 e, int glevel, mfn_t mfn, enum p2m_type type)
+{
+	u64 leaf = mfn << PAGE_SHIFT | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX));
+
+	if ((perms & PTE_RW) && (e & PTE_D))
+		leaf |= PTE_RW | PTE_D;
+	if (type == P2M_RAM)
+		return leaf | SH_RMAP;
+	/* The memory type of a device register is the guest's business (rule M7). */
+	leaf |= e & (PTE_PWT | PTE_PCD);
+	if (e & (glevel == 1 ? PTE_PAT : PTE_PAT_LARGE))
+		leaf |= PTE_PAT;
+	return leaf;
+}
+
+/* Leaves that may still be read again. */
+struct reread {
+	struct domain *d;
+	u32 left;
+};
+
 /* shadow.c */
+mfn_t sh_table_new(struct domain *d, int level);
+mfn_t sh_upper_get(struct vcpu *v, unsigned int slot, u64 key);
 void sh_root_free(struct domain *d, struct sh_root *r);
+
+/* shfill.c */
+void sh_leaf_install(struct domain *d, u64 *leaf, u64 new);
+
+/* shread.c */
+void sh_reread_user(struct reread *rr, struct sh_root *r, unsigned int slot, u64 first, u64 last);
+void sh_reread_upper(struct reread *rr, struct sh_root *r, unsigned int slot, u64 first, u64 last);
 
 /* shpool.c */
 bool sh_reserve(struct domain *d, u32 nr);
@@ -98,7 +190,9 @@ void rmap_del(struct domain *d, struct frame *f, u64 *leaf);
 
 /* shflush.c */
 void sh_leaf_drop(struct domain *d, u64 *leaf);
-void sh_clear(struct domain *d, mfn_t table, int level, unsigned int first, unsigned int last);
+void sh_clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 last);
+mfn_t sh_user_l3(const struct sh_root *r, unsigned int slot);
+void sh_user_drop(struct domain *d, struct sh_root *r, unsigned int slot);
 void sh_root_clear_user(struct domain *d, struct sh_root *r);
 void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int vcpu);
 void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, unsigned int first, unsigned int last);

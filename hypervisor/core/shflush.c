@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * shflush.c - everything that removes shadow entries: flushes, dead roots, and
- * taking tables back when the pool is empty. See shadow.c for the whole.
+ * taking tables back when the pool is empty. See shadow.c for the whole. What a
+ * flush of addresses or of one root keeps is decided in shread.c.
  *
  * Work is bounded by the tables that exist, never by the range a guest names:
  * an absent table is skipped whole.
@@ -12,12 +13,6 @@
  * Trust:     ranges and roots are the guest's; any value is safe.
  */
 #include "shadow_priv.h"
-
-/* Pages below one entry of `level`. */
-static u64 entry_pages(int level)
-{
-	return BIT(9 * (level - 1));
-}
 
 void sh_leaf_drop(struct domain *d, u64 *leaf)
 {
@@ -37,36 +32,24 @@ static void child_drop(struct domain *d, u64 *entry, int child_level)
 {
 	mfn_t child = entry_mfn(*entry);
 
-	sh_clear(d, child, child_level, 0, PTES_PER_TABLE - 1);
+	sh_clear_pages(d, child, child_level, 0, entry_pages(child_level + 1) - 1);
 	WRITE_ONCE(*entry, 0);
 	frame_of(va_to_mfn(entry))->u.sh.nr--;
 	d->shadow.state->stale = true;
 	sh_page_free(d, child);
 }
 
-/* Empty entries first .. last of a table, with the tables below them. */
-void sh_clear(struct domain *d, mfn_t table, int level, unsigned int first, unsigned int last)
-{
-	u64 *t = mfn_to_va(table);
-	struct frame *f = frame_of(table);
-
-	for (; first <= last && f->u.sh.nr; first++) {
-		if (!t[first])
-			continue;
-		if (level == 1)
-			sh_leaf_drop(d, &t[first]);
-		else
-			child_drop(d, &t[first], level - 1);
-	}
-}
-
-/* The same for pages first .. last, counted from the start of the table's span. */
-static void clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 last)
+/*
+ * Empty pages first .. last, counted from the start of the table's span, and
+ * free the tables that lie wholly in them.
+ */
+void sh_clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 last)
 {
 	u64 *t = mfn_to_va(table);
 	u64 n = entry_pages(level), i, lo, hi;
+	struct frame *f = frame_of(table);
 
-	for (i = first / n; i <= last / n; i++) {
+	for (i = entry_next(f, first / n); i <= last / n && f->u.sh.nr; i = entry_next(f, i + 1)) {
 		if (!t[i])
 			continue;
 		lo = i == first / n ? first % n : 0;
@@ -76,7 +59,7 @@ static void clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64
 		else if (lo == 0 && hi == n - 1)
 			child_drop(d, &t[i], level - 1);
 		else
-			clear_pages(d, entry_mfn(t[i]), level - 1, lo, hi);
+			sh_clear_pages(d, entry_mfn(t[i]), level - 1, lo, hi);
 	}
 }
 
@@ -91,7 +74,7 @@ static void upper_free(struct domain *d, mfn_t l3, unsigned int slot)
 {
 	u64 *e;
 
-	clear_pages(d, l3, 3, 0, last_page(slot));
+	sh_clear_pages(d, l3, 3, 0, last_page(slot));
 	if (slot == SLOT_TOP) {
 		/* The alias path: the level 1 table is the vCPU's own and stays. */
 		e = (u64 *)mfn_to_va(l3) + PTES_PER_TABLE - 1;
@@ -103,38 +86,53 @@ static void upper_free(struct domain *d, mfn_t l3, unsigned int slot)
 	sh_page_free(d, l3);
 }
 
-/* Empty the user half of a root: the tables are shared by its L4s. */
-void sh_root_clear_user(struct domain *d, struct sh_root *r)
+/* The level 3 table of a user slot, or 0; an L4 of the root may have it while another has not. */
+mfn_t sh_user_l3(const struct sh_root *r, unsigned int slot)
 {
-	unsigned int c, other, i;
-	u64 *l4;
+	mfn_t l3 = 0;
 
-	for (c = 0; c < DOM_MAX_VCPUS; c++) {
-		if (!r->l4[c])
-			continue;
-		l4 = mfn_to_va(r->l4[c]);
-		for (i = 0; i < SLOT_UPPER && frame_of(r->l4[c])->u.sh.nr; i++) {
-			if (!l4[i])
-				continue;
-			for (other = c + 1; other < DOM_MAX_VCPUS; other++) {
-				u64 *o = r->l4[other] ? (u64 *)mfn_to_va(r->l4[other]) + i : NULL;
-
-				if (o && *o) {
-					WRITE_ONCE(*o, 0);
-					frame_of(r->l4[other])->u.sh.nr--;
-				}
-			}
-			child_drop(d, &l4[i], 3);
-		}
-	}
+	for (unsigned int c = 0; c < DOM_MAX_VCPUS && !l3; c++)
+		if (r->l4[c])
+			l3 = entry_mfn(((u64 *)mfn_to_va(r->l4[c]))[slot]);
+	return l3;
 }
 
+/* Remove it from all L4s of the root. */
+void sh_user_drop(struct domain *d, struct sh_root *r, unsigned int slot)
+{
+	mfn_t l3 = sh_user_l3(r, slot);
+	unsigned int c;
+
+	for (c = 0; c < DOM_MAX_VCPUS; c++)
+		if (r->l4[c])
+			WRITE_ONCE(((u64 *)mfn_to_va(r->l4[c]))[slot], 0);
+	r->used[slot / 64] &= ~BIT(slot % 64);
+	sh_clear_pages(d, l3, 3, 0, entry_pages(4) - 1);
+	d->shadow.state->stale = true;
+	sh_page_free(d, l3);
+}
+
+void sh_root_clear_user(struct domain *d, struct sh_root *r)
+{
+	unsigned int slot;
+
+	for (slot = next_user(r, 0); slot < SLOT_UPPER; slot = next_user(r, slot + 1))
+		sh_user_drop(d, r, slot);
+}
+
+/* The user half must be empty. */
 void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
 {
+	unsigned int slot;
+	u64 *l4;
+
 	if (!r->l4[c])
 		return;
 	arch_root_forget(d, r->l4[c]);
-	memset(mfn_to_va(r->l4[c]), 0, PAGE_SIZE);
+	l4 = mfn_to_va(r->l4[c]);
+	l4[SLOT_AREA] = 0;
+	for (slot = next_upper(d, SLOT_AREA + 1); slot <= SLOT_TOP; slot = next_upper(d, slot + 1))
+		l4[slot] = 0;
 	d->shadow.state->stale = true;
 	sh_page_free(d, r->l4[c]);
 	r->l4[c] = 0;
@@ -268,7 +266,7 @@ void shadow_flush_all(struct domain *d)
 		sh_root_clear_user(d, r);
 	for (slot = SLOT_AREA + 1; slot <= SLOT_TOP; slot++)
 		for (l3 = s->upper[slot - SLOT_UPPER]; l3; l3 = frame_of(l3)->u.sh.next)
-			clear_pages(d, l3, 3, 0, last_page(slot));
+			sh_clear_pages(d, l3, 3, 0, last_page(slot));
 	new_epoch(d, SLOT_UPPER, SLOT_TOP);
 	COUNT(d, FLUSH_ALL);
 	COUNT_ADD(d, FLUSH_ENTRIES, s->nr_dropped - before);
@@ -278,56 +276,45 @@ void shadow_flush_all(struct domain *d)
 void shadow_flush_user(struct vcpu *v)
 {
 	struct domain *d = v->domain;
+	struct sh_root *r = v->shadow.root;
+	struct reread rr = { .d = d, .left = REREAD_MAX };
 	u64 before = d->shadow.state->nr_dropped;
+	unsigned int slot;
 
-	if (v->shadow.root)
-		sh_root_clear_user(d, v->shadow.root);
+	for (slot = next_user(r, 0); slot < SLOT_UPPER; slot = next_user(r, slot + 1))
+		sh_reread_user(&rr, r, slot, 0, entry_pages(4) - 1);
 	COUNT(d, FLUSH_USER);
 	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
 	sh_sync(d);
 }
 
-/* The L4 entry of a user slot; an L4 of the root may have it while another has not. */
-static u64 user_entry(struct sh_root *r, unsigned int slot)
-{
-	unsigned int c;
-	u64 e = 0;
-
-	for (c = 0; c < DOM_MAX_VCPUS && !e; c++)
-		if (r->l4[c])
-			e = ((u64 *)mfn_to_va(r->l4[c]))[slot];
-	return e;
-}
-
-/* Drop pages first .. last (page numbers of 48-bit addresses), all in one half. */
-static void flush_pages(struct vcpu *v, u64 first, u64 last)
+/* Pages first .. last (page numbers of 48-bit addresses), all in one half. */
+static void flush_pages(struct vcpu *v, struct reread *rr, u64 first, u64 last)
 {
 	struct domain *d = v->domain;
-	u64 n = entry_pages(4), slot, lo, hi, e;
-	u32 l3;
+	struct sh_root *r = v->shadow.root;
+	u64 n = entry_pages(4), slot = first / n, lo, hi;
+	bool upper = slot >= SLOT_UPPER;
 
-	for (slot = first / n; slot <= last / n; slot++) {
+	for (; slot <= last / n; slot++) {
+		slot = upper ? next_upper(d, slot) : next_user(r, slot);
+		if (slot > last / n)
+			break;
 		lo = slot == first / n ? first % n : 0;
 		hi = slot == last / n ? last % n : n - 1;
-		if (slot == SLOT_AREA)
-			continue;
-		if (slot < SLOT_UPPER) {
-			e = v->shadow.root ? user_entry(v->shadow.root, slot) : 0;
-			if (e)
-				clear_pages(d, entry_mfn(e), 3, lo, hi);
-			continue;
-		}
-		hi = MIN(hi, last_page(slot));
-		for (l3 = d->shadow.state->upper[slot - SLOT_UPPER]; l3 && lo <= hi; l3 = frame_of(l3)->u.sh.next)
-			clear_pages(d, l3, 3, lo, hi);
+		if (!upper)
+			sh_reread_user(rr, r, slot, lo, hi);
+		else if (lo <= last_page(slot))
+			sh_reread_upper(rr, r, slot, lo, MIN(hi, last_page(slot)));
 	}
-	if (last / n >= SLOT_UPPER)
+	if (upper)
 		new_epoch(d, first / n, last / n);
 }
 
 void shadow_flush_range(struct vcpu *v, u64 va, u64 nr)
 {
 	struct domain *d = v->domain;
+	struct reread rr = { .d = d, .left = REREAD_MAX };
 	u64 before = d->shadow.state->nr_dropped;
 	u64 half = entry_pages(5) / 2;		/* pages in each half */
 	u64 first = va >> PAGE_SHIFT, last;
@@ -335,10 +322,10 @@ void shadow_flush_range(struct vcpu *v, u64 va, u64 nr)
 	/* Page numbers of the whole 64-bit space; `last` stops at its end. */
 	last = nr > (BIT(64 - PAGE_SHIFT) - first) ? BIT(64 - PAGE_SHIFT) - 1 : first + nr - 1;
 	if (nr && first < half)
-		flush_pages(v, first, MIN(last, half - 1));
+		flush_pages(v, &rr, first, MIN(last, half - 1));
 	first = MAX(first, BIT(64 - PAGE_SHIFT) - half);
 	if (nr && first <= last)
-		flush_pages(v, first & (2 * half - 1), last & (2 * half - 1));
+		flush_pages(v, &rr, first & (2 * half - 1), last & (2 * half - 1));
 	COUNT(d, FLUSH_ONE);
 	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
 	sh_sync(d);

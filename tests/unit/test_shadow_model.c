@@ -4,8 +4,8 @@
  * what a processor's TLB may hold.
  *
  * The model keeps, for each address of a small universe, the set of translations
- * that a processor could legally use: all that the guest's tables gave since the
- * last flush that covers the address. For the lower half there is a set for each
+ * that a processor could legally use: all that the guest's tables gave, marked
+ * accessed, since the last flush that covers the address. For the lower half there is a set for each
  * root; for the upper half one for each value of the L4 entry, and for each root
  * the set of values its entry had since the last flush of the slot.
  *
@@ -106,6 +106,7 @@ static bool set_has(const struct set *s, u64 v)
 
 struct mwalk {
 	bool present;			/* all levels, and the frame exists */
+	bool accessed;			/* all levels are marked so: a TLB may have it */
 	bool reserved;
 	u64 perms, leaf;		/* leaf: as the shadow should have it */
 	u64 *path[4];			/* entries from level 4 down */
@@ -120,7 +121,7 @@ static bool is_ram(gfn_t gfn)
 
 static struct mwalk model_walk(u32 root, u64 va)
 {
-	struct mwalk w = { .perms = PTE_RW | PTE_US };
+	struct mwalk w = { .accessed = true, .perms = PTE_RW | PTE_US };
 	gfn_t t = ROOT_GFN + root, gfn;
 	u64 e = 0, mask;
 	bool mmio;
@@ -134,6 +135,7 @@ static struct mwalk model_walk(u32 root, u64 va)
 		e = *w.path[w.depth - 1];
 		if (!(e & 1))
 			return w;
+		w.accessed &= !!(e & PTE_A);
 		w.perms = (w.perms & (e | PTE_NX)) | (e & PTE_NX);
 		t = (e >> 12) & 0xffffffffff;
 		if (w.level == 1 || (e & PTE_PS))
@@ -225,7 +227,7 @@ static void model_update(void)
 				continue;
 			for (p = 0; p < PER_SLOT; p++) {
 				w = model_walk(r, va_of(s, p));
-				if (w.present && !hypervisors(va_of(s, p)))
+				if (w.present && w.accessed && !hypervisors(va_of(s, p)))
 					set_add(s < NR_LOWER ? &user_set[r][s][p] : &k->leaves[p], w.leaf);
 			}
 		}
@@ -489,7 +491,7 @@ static void do_fill(struct vcpu *v)
 	if ((access & PF_WRITE) && !(*w.path[w.depth - 1] & PTE_D))
 		FAIL("written, but not dirty");
 	after = model_walk(root, va);
-	if (after.leaf != w.leaf)
+	if (after.leaf != w.leaf || !w.accessed)
 		model_update();
 	got = shadow_leaf(v->shadow.l4, va);
 	if (got != after.leaf)
@@ -713,8 +715,10 @@ static void random_steps(u32 pool)
 	start(pool);
 	for (n = 0; n < nr && !bad; n++)
 		step(n);
-	printf("  pool %u: seed %lu, %lu steps, %lu filled, %lu refused, %lu switches, %lu reclaims\n", pool, first_seed,
-	       n, nr_filled, nr_refused, nr_switched, d->counters[VMI_CTR_RECLAIMS]);
+	printf("  pool %u: seed %lu, %lu steps, %lu filled, %lu refused, %lu switches, %lu reclaims, "
+	       "%lu dropped, %lu kept\n", pool, first_seed,
+	       n, nr_filled, nr_refused, nr_switched, d->counters[VMI_CTR_RECLAIMS], d->counters[VMI_CTR_FLUSH_ENTRIES],
+	       d->counters[VMI_CTR_FLUSH_KEPT]);
 	if (!bad) {
 		shadow_check(d);
 		shadow_domain_exit(d);

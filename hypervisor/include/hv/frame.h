@@ -22,7 +22,7 @@ struct frame {
 			u32 nr_rmap;
 		} ram;
 		struct {		/* FRAME_SHADOW: a shadow table (core/shadow.c) */
-			u64 parent;	/* level 1, 2: machine address of the entry that points here */
+			u64 map;	/* bit n: some of entries 8n .. 8n + 7 may be present */
 			u64 key;	/* level 3 of the upper half: see upper_key() */
 			u32 next;	/* mfn in the list that it is on, 0 ends it */
 			u16 nr;		/* entries present */
@@ -40,8 +40,14 @@ _Static_assert(sizeof(struct frame) == 32, "struct frame");
 
 /* Set up the table for frames 0 .. nr-1, all FRAME_NONE; `table` has nr entries. */
 void frame_init(struct frame *table, u64 nr);
+/* The table, for frame_of() alone. */
+extern struct frame *frame_table;
+extern u64 nr_frames;
 /* NULL where mfn is beyond the table. */
-struct frame *frame_of(mfn_t mfn);
+static inline struct frame *frame_of(mfn_t mfn)
+{
+	return mfn < nr_frames ? &frame_table[mfn] : NULL;
+}
 /* Give frames [mfn, mfn + nr) to `owner` with one reference each. */
 void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type);
 /* Give frames [mfn, mfn + nr) to the heap; frame 0 is left out, so that 0 can mean none. */

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * shfill.c - filling shadow tables on a miss: one walk of the guest's tables,
+ * the shadow tables on the way, one leaf. See shadow.c for the whole.
+ *
+ * Invariant: what a leaf holds is what the guest's tables said when it was
+ *            installed or last read again.
+ * Locking:   shadow_lock, from the walk to the installed leaf (rule M4).
+ * Trust:     address and access are the guest's or a fault's; the p2m decides
+ *            which frame, and guest_walk() whether.
+ */
+#include "shadow_priv.h"
+
+/* The level 3 table for `slot`, linked in the loaded L4. */
+static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
+{
+	u64 *entry = (u64 *)mfn_to_va(v->shadow.l4) + slot;
+	mfn_t l3;
+	u64 key;
+
+	if (slot >= SLOT_UPPER) {
+		key = upper_key(v->id, slot, guest_entry);
+		if (*entry && frame_of(entry_mfn(*entry))->u.sh.key == key)
+			return entry_mfn(*entry);
+		if (*entry)
+			v->domain->shadow.state->stale = true;
+		l3 = sh_upper_get(v, slot, key);
+		link_table(entry, l3, 0);
+		return l3;
+	}
+	if (*entry)
+		return entry_mfn(*entry);
+	l3 = sh_user_l3(v->shadow.root, slot);
+	if (!l3) {
+		l3 = sh_table_new(v->domain, 3);
+		v->shadow.root->used[slot / 64] |= BIT(slot % 64);
+	}
+	link_table(entry, l3, PTE_US);
+	return l3;
+}
+
+/* The leaf entry for `va`, with the tables above it. */
+static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry)
+{
+	mfn_t table = fill_l3(v, pt_index(va, 4), guest_entry), child;
+	u64 *entry;
+	int level;
+
+	for (level = 3; level > 1; level--) {
+		entry = (u64 *)mfn_to_va(table) + pt_index(va, level);
+		child = entry_mfn(*entry);
+		if (!*entry) {
+			child = sh_table_new(v->domain, level - 1);
+			entry_added(entry);
+			link_table(entry, child, va_upper(va) ? 0 : PTE_US);
+		}
+		table = child;
+	}
+	return (u64 *)mfn_to_va(table) + pt_index(va, 1);
+}
+
+void sh_leaf_install(struct domain *d, u64 *leaf, u64 new)
+{
+	u64 old = *leaf;
+
+	if (old == new)
+		return;
+	if (old && ((old ^ new) & (PTE_ADDR | SH_RMAP))) {
+		sh_leaf_drop(d, leaf);
+		old = 0;
+	}
+	if (!old) {
+		entry_added(leaf);
+		if (new & SH_RMAP)
+			rmap_add(d, frame_of(entry_mfn(new)), leaf);
+	} else if ((old ^ new) & ~(PTE_RW | PTE_D) || (old & PTE_RW)) {
+		/* More than a page become writable: a processor may hold the old entry. */
+		d->shadow.state->stale = true;
+	}
+	WRITE_ONCE(*leaf, new);
+}
+
+enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
+{
+	struct domain *d = v->domain;
+	struct walk w;
+
+	BUG_ON(!v->shadow.root);
+	if (pt_index(va, 4) == SLOT_AREA || va >= VMI_TOP_BASE) {
+		*error = access & (PF_WRITE | PF_USER | PF_FETCH);
+		COUNT(d, FILL_FAULTS);
+		return SH_FAULT;
+	}
+	if (!guest_walk(d, v->shadow.root->gpa, va, access, &w)) {
+		*error = w.error;
+		COUNT(d, FILL_FAULTS);
+		return SH_FAULT;
+	}
+	if (!sh_reserve(d, SH_RESERVE))
+		return SH_NOMEM;
+	sh_leaf_install(d, fill_path(v, va, w.root_entry), leaf_make(w.perms, w.leaf, w.level, w.mfn, w.type));
+	COUNT(d, FILLS);
+	sh_sync(d);
+	return SH_FILLED;
+}
