@@ -226,7 +226,7 @@ static bool breakpoint_ok(u64 va)
 		{ DIRECTMAP_BASE, DIRECTMAP_BASE + MAX(boot_info.top, 1UL << 32) },
 	};
 
-	if (!va_canonical(va) || !va_canonical(va + 8))
+	if (!va_canonical(va) || !va_canonical(va + 8) || va + 8 < va)
 		return false;
 	for (u32 i = 0; i < ARRAY_SIZE(refused); i++) {
 		if (va + 8 > refused[i].start && va < refused[i].end)

@@ -255,8 +255,12 @@ bool emulate(struct vcpu *v)
 		WRITE_ONCE(v->shared->vif, 0);
 		done = true;
 		break;
-	case 0xfb:					/* sti */
+	case 0xfb:					/* sti: no event between it and a hlt behind it */
 		WRITE_ONCE(v->shared->vif, 1);
+		if (in.pos < in.have && in.b[in.pos] == 0xf4) {
+			in.pos++;
+			v->blocked = true;
+		}
 		done = true;
 		break;
 	case 0xf4:					/* hlt */

@@ -41,8 +41,7 @@ long hc_vcpu_setup(struct vcpu *v, const u64 *a)
 		return -VMI_EINVAL;
 	v->setup = s;
 	*area_desc(area, DESC_FRAME_SYSCALL) = s.syscall_entry;
-	/* Without an entry for 32-bit calls they take the 64-bit one, which sees a 32-bit CS on no frame of ours. */
-	*area_desc(area, DESC_FRAME_COMPAT) = s.compat_entry ? s.compat_entry : s.syscall_entry;
+	*area_desc(area, DESC_FRAME_COMPAT) = s.compat_entry;	/* 0: #UD, see tramp.S */
 	*area_desc(area, DESC_FRAME_PF) = s.pf_entry;
 	area_set_pf_bounce(area, s.pf_entry);
 	return 0;

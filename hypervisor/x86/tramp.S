@@ -145,7 +145,7 @@ tramp_lstar_gs:
 	movq	%rsp, sh_user_rsp(%rip)
 	leaq	frame_syscall(%rip), %rsp
 	iretq
-1:	cmpl	$VMI_HC_GS_SWAP, %eax
+1:	cmpq	$VMI_HC_GS_SWAP, %rax
 	jne	hypercall
 	lfence				/* R26 */
 	movq	%rsp, hc_rsp(%rip)
@@ -154,19 +154,37 @@ tramp_lstar_gs:
 
 	.globl	tramp_cstar_gs
 tramp_cstar_gs:
+	cmpq	$0, frame_compat(%rip)
+	je	compat_ud
 	swapgs
 /* 32-bit SYSCALL (AMD only): never a hypercall (R2). */
 	.globl	tramp_cstar
 tramp_cstar:
+	cmpq	$0, frame_compat(%rip)
+	je	compat_ud
 	incq	sh_nr_syscalls(%rip)
 	movq	%rsp, sh_user_rsp(%rip)
 	leaq	frame_compat(%rip), %rsp
 	iretq
 
+/* No entry for it: the program gets #UD at the instruction, as on a processor that has none. */
+compat_ud:
+	movq	%rsp, hc_rsp(%rip)
+	leaq	es_top(%rip), %rsp
+	pushq	$0x2b
+	pushq	hc_rsp(%rip)
+	pushq	%r11
+	pushq	$0x23
+	subq	$2, %rcx
+	pushq	%rcx
+	pushq	$0
+	pushq	$6
+	jmp	common_guest
+
 	.balign	16
 hypercall:
 	movq	%rsp, hc_rsp(%rip)
-	cmpl	$VMI_HC_CR3_LOAD, %eax
+	cmpq	$VMI_HC_CR3_LOAD, %rax
 	je	cr3_load
 hypercall_hv:
 	movq	%cr3, %rsp
