@@ -16,8 +16,7 @@
 #include <hv/x86.h>
 
 extern const u64 tramp_vectors[256], tramp_pfs[2];
-extern char tramp_load[], image_start[];
-u64 image_va_to_ma(const void *va);
+extern char tramp_load[];
 
 #define AREA_PAGES	(VMI_AREA_SIZE / PAGE_SIZE)
 #define RO		(PTE_P | PTE_A)

@@ -56,7 +56,6 @@ void cpu_check(void)
 	}
 	cpuid(0x80000001, 0, r);
 	c->rdtscp = r[3] & BIT(27);
-	c->pages_1g = r[3] & BIT(26);
 	if (c->max_ext >= 0x80000007) {
 		cpuid(0x80000007, 0, r);
 		c->invariant_tsc = r[3] & BIT(8);

@@ -78,7 +78,6 @@ static void backtrace(u64 rbp)
 	}
 }
 
-void print_regs(const struct regs *r);
 void print_regs(const struct regs *r)
 {
 	log_info("  rip %p  cs %04lx  rflags %08lx  rsp %p  ss %04lx", (void *)r->rip, r->cs, r->rflags,
@@ -90,7 +89,6 @@ void print_regs(const struct regs *r)
 	log_info("  vector %lu  error %lx  cr2 %p  cr3 %p", r->vector, r->error, (void *)READ_CR(2), (void *)READ_CR(3));
 }
 
-void panic_regs(const struct regs *r, const char *what);
 void panic_regs(const struct regs *r, const char *what)
 {
 	if (panicking)

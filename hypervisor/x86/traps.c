@@ -22,8 +22,6 @@ extern const struct ex_entry ex_table_start[], ex_table_end[];
 struct vcpu *trap_from_guest(struct vcpu *v);
 void trap_from_hv(struct regs *r);
 void trap_ist_from_hv(struct regs *r, u64 cr3);
-void panic_regs(const struct regs *r, const char *what);
-void print_regs(const struct regs *r);
 
 static const char *const vector_names[32] = {
 	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9", "#TS", "#NP", "#SS", "#GP", "#PF", "15",

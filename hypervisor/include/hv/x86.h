@@ -135,7 +135,7 @@ static inline struct pcpu *this_cpu(void)
 struct cpu_info {
 	char vendor[13];
 	u32 max_leaf, max_ext;
-	bool fsgsbase, xsave, smep, rdtscp, invariant_tsc, pages_1g;
+	bool fsgsbase, xsave, smep, rdtscp, invariant_tsc;
 	u64 xcr0_mask;		/* components XSETBV may enable */
 	u64 ma_mask;		/* physical address bits */
 };
@@ -202,6 +202,10 @@ void machine_poweroff(void) __noreturn;
 void machine_reset(void) __noreturn;
 void machine_stop(void) __noreturn;	/* halt or reset, as option panic= says */
 
+/* ---- panic.c ------------------------------------------------------------------------ */
+void print_regs(const struct regs *r);
+void panic_regs(const struct regs *r, const char *what);
+
 /* ---- multiboot.c ------------------------------------------------------------------- */
 void multiboot_parse(u32 magic, u32 info);
 
@@ -235,6 +239,7 @@ struct options {
 extern struct options options;
 void options_parse(const char *cmdline);
 
+u64 image_va_to_ma(const void *va);	/* machine address of a part of the image */
 extern u64 hv_cr3;		/* root of the boot processor */
 void boot_switch(u64 cr3, u64 stack, void (*fn)(void)) __noreturn;
 void hv_main(void) __noreturn;
