@@ -6,8 +6,8 @@
  * gfn needs. An entry at any level is empty, a pointer to a table, or a run:
  * 512^(level - 1) frames with consecutive mfns and one type. So the identity map
  * of a big machine takes a few pages, and most lookups one or two reads. Most
- * gfns that are asked for lie near each other, so the last two runs that were
- * found are kept at hand, as far as one table of the tree knows them.
+ * gfns that are asked for lie near others, so the 2 MiB frames that were found
+ * lately are kept at hand.
  *
  * Invariant: nr_ram is the number of gfns of type P2M_RAM; `recent` is what the tree says.
  * Locking:   p2m_lock of the domain, before shadow_lock and heap_lock (one
@@ -21,8 +21,7 @@
 #include <hv/mm.h>
 #include <hv/p2m.h>
 
-/* Entry: bits 0-1 the type of a run (enum p2m_type) or ENT_TABLE; from bit 12 an mfn. */
-#define ENT_TYPE	3UL
+/* Entry: as p2m_entry() gives it, of a run; or a pointer to a table. */
 #define ENT_TABLE	3UL
 #define MFN_LIMIT	(1UL << 40)
 
@@ -51,13 +50,13 @@ static void entry_clear(struct domain *d, u64 *ent, int level)
 	int i;
 
 	*ent = 0;
-	if ((old & ENT_TYPE) == ENT_TABLE) {
+	if ((old & P2M_TYPE) == ENT_TABLE) {
 		t = table_of(old);
 		for (i = 0; i < PTES_PER_TABLE; i++)
 			if (t[i])
 				entry_clear(d, &t[i], level - 1);
 		frame_put(old >> PAGE_SHIFT);
-	} else if ((old & ENT_TYPE) == P2M_RAM) {
+	} else if ((old & P2M_TYPE) == P2M_RAM) {
 		d->p2m.nr_ram -= span(level);
 	}
 }
@@ -68,7 +67,7 @@ static bool entry_split(struct domain *d, u64 *ent, int level)
 	u64 old = *ent, new, *t;
 	int i;
 
-	if ((old & ENT_TYPE) == ENT_TABLE)
+	if ((old & P2M_TYPE) == ENT_TABLE)
 		return true;
 	new = table_new(d);
 	if (!new)
@@ -137,7 +136,7 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 	if (!nr)
 		return 0;
 
-	p->recent[0].nr = p->recent[1].nr = 0;
+	memset(p->recent, 0, sizeof(p->recent));
 	while (p->root == MFN_NONE || (gfn + nr - 1) >> (9 * p->levels)) {
 		ent = table_new(d);
 		if (!ent)
@@ -150,40 +149,23 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 	return table_set(d, mfn_to_va(p->root), p->levels, gfn, mfn, nr, type);
 }
 
-/* Does an entry of `level` go on where the one before it ends? */
-static bool follows(u64 before, u64 ent, int level)
-{
-	return before && (before & ENT_TYPE) != ENT_TABLE && ent == before + (span(level) << PAGE_SHIFT);
-}
-
-const struct p2m_run *p2m_find_run(struct domain *d, gfn_t gfn)
+u64 p2m_find(struct domain *d, gfn_t gfn)
 {
 	struct p2m *p = &d->p2m;
-	struct p2m_run *run = &p->recent[p->oldest];
-	u64 ent = p->root << PAGE_SHIFT | ENT_TABLE, first, last;
+	u64 ent = p->root << PAGE_SHIFT | ENT_TABLE, off;
 	int level = p->levels;
-	const u64 *t;
 
-	*run = (struct p2m_run){ .gfn = gfn, .nr = 1, .type = P2M_NONE };
 	if (p->root == MFN_NONE || gfn >> (9 * level))
-		return run;
-	for (;; level--) {
-		t = table_of(ent);
-		first = last = (gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1);
-		ent = t[first];
-		if ((ent & ENT_TYPE) != ENT_TABLE)
-			break;
-	}
+		return 0;
+	for (; (ent & P2M_TYPE) == ENT_TABLE; level--)
+		ent = table_of(ent)[(gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1)];
 	if (!ent)
-		return run;
-	p->oldest ^= 1;
-	while (first && follows(t[first - 1], t[first], level))
-		first--;
-	while (last < PTES_PER_TABLE - 1 && follows(t[last], t[last + 1], level))
-		last++;
-	run->gfn = (gfn & ~(span(level + 1) - 1)) + first * span(level);
-	run->nr = (last - first + 1) * span(level);
-	run->mfn = t[first] >> PAGE_SHIFT;
-	run->type = ent & ENT_TYPE;
-	return run;
+		return 0;
+	off = gfn & (span(level + 1) - 1);
+	if (level)
+		p->recent[gfn / PTES_PER_TABLE % P2M_RECENT] = (struct p2m_recent){
+			.chunk = gfn / PTES_PER_TABLE + 1,
+			.entry = ent + (ALIGN_DOWN(off, PTES_PER_TABLE) << PAGE_SHIFT),
+		};
+	return ent + (off << PAGE_SHIFT);
 }

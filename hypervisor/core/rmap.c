@@ -20,7 +20,6 @@
 #include "shadow_priv.h"
 
 #define NODE_LEAVES	7
-#define RMAP_MAX	256
 
 struct rmap_node {
 	struct rmap_node *next;
@@ -66,6 +65,7 @@ void rmap_add(struct domain *d, struct frame *f, u64 *leaf)
 		f->u.ram.rmap = (u64)leaf;
 	} else if (f->u.ram.nr_rmap == 1) {
 		n = slab_alloc(d, slab);
+		n->next = NULL;
 		n->leaf[0] = (u64 *)f->u.ram.rmap;
 		n->leaf[1] = leaf;
 		f->u.ram.rmap = (u64)n;

@@ -4,7 +4,7 @@
  *
  * A guest's page tables are ordinary guest memory and the processor never sees
  * them. It walks shadow tables, which behave as a TLB does: empty at first, filled
- * one page at a time from the guest's tables on a miss, emptied where the guest
+ * a few pages at a time from the guest's tables on a miss, emptied where the guest
  * asks. What the guest writes into its tables has no effect until a fill reads
  * it, and a fill maps only frames that the p2m grants; so nothing in them can
  * be dangerous, and they are neither write-protected nor checked.
@@ -160,8 +160,7 @@ static struct sh_root *root_new(struct domain *d, u64 gpa)
 	struct sh_root **bucket = &s->hash[(gpa >> PAGE_SHIFT) % ROOT_HASH];
 	struct sh_root *r = slab_alloc(d, &s->roots);
 
-	r->gpa = gpa;
-	r->hash_next = *bucket;
+	*r = (struct sh_root){ .gpa = gpa, .hash_next = *bucket };
 	*bucket = r;
 	root_link_newest(d, r);
 	return r;

@@ -138,22 +138,45 @@ static inline u64 upper_key(unsigned int vcpu, unsigned int slot, u64 guest_entr
 }
 
 /*
- * The shadow leaf for a frame, made from the guest's leaf `e` of level `glevel`
- * and the permissions of the whole walk.
+ * The shadow leaf for a frame (an entry of the p2m), made from the guest's leaf
+ * `e` of level `glevel` and the permissions of the whole walk.
  */
-static inline u64 leaf_make(u64 perms, u64 e, int glevel, mfn_t mfn, enum p2m_type type)
+static inline u64 leaf_make(u64 perms, u64 e, int glevel, u64 frame)
 {
-	u64 leaf = mfn << PAGE_SHIFT | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX));
+	u64 leaf = (frame & PTE_ADDR) | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX));
 
 	if ((perms & PTE_RW) && (e & PTE_D))
 		leaf |= PTE_RW | PTE_D;
-	if (type == P2M_RAM)
+	if ((frame & P2M_TYPE) == P2M_RAM)
 		return leaf | SH_RMAP;
 	/* The memory type of a device register is the guest's business (rule M7). */
 	leaf |= e & (PTE_PWT | PTE_PCD);
 	if (e & (glevel == 1 ? PTE_PAT : PTE_PAT_LARGE))
 		leaf |= PTE_PAT;
 	return leaf;
+}
+
+#define HELD	(PTE_P | PTE_A)		/* a guest's entries that the processor may hold have these */
+
+/* What the guest has for the entries of one shadow table: a table, or one leaf that maps all of it. */
+struct sh_span {
+	const u64 *table;		/* NULL: the leaf of a larger page */
+	u64 perms;			/* of the levels above */
+	u64 leaf;
+	gfn_t gfn;			/* that the leaf has at the span's beginning */
+	int level;			/* of the leaf, or 1 */
+};
+
+/* The leaf that entry i of a level 1 table may be; 0: none. */
+static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned int i)
+{
+	u64 e = s->table ? READ_ONCE(s->table[i]) : s->leaf;
+	u64 frame;
+
+	if ((e & HELD) != HELD)
+		return 0;
+	frame = p2m_entry(d, s->table ? entry_mfn(e) : s->gfn + i);
+	return frame ? leaf_make(perms_below(s->perms, e), e, s->level, frame) : 0;
 }
 
 /* Leaves that may still be read again. */
@@ -184,6 +207,7 @@ void slab_free(struct domain *d, struct sh_slab *s, void *obj);
 void slab_trim(struct domain *d, struct sh_slab *s);
 
 /* rmap.c */
+#define RMAP_MAX	256
 #define RMAP_NODE_SIZE	64
 void rmap_add(struct domain *d, struct frame *f, u64 *leaf);
 void rmap_del(struct domain *d, struct frame *f, u64 *leaf);

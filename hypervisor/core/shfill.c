@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * shfill.c - filling shadow tables on a miss: one walk of the guest's tables,
- * the shadow tables on the way, one leaf. See shadow.c for the whole.
+ * the shadow tables on the way, one leaf and some of its neighbours. See shadow.c
+ * for the whole.
  *
  * Invariant: what a leaf holds is what the guest's tables said when it was
  *            installed or last read again.
@@ -10,6 +11,8 @@
  *            which frame, and guest_walk() whether.
  */
 #include "shadow_priv.h"
+
+#define FILL_WINDOW	8U		/* pages that one fill takes at most, aligned */
 
 /* The level 3 table for `slot`, linked in the loaded L4. */
 static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
@@ -59,6 +62,15 @@ static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry)
 	return (u64 *)mfn_to_va(table) + pt_index(va, 1);
 }
 
+static void leaf_add(struct domain *d, u64 *leaf, u64 new)
+{
+	entry_added(leaf);
+	if (new & SH_RMAP)
+		rmap_add(d, frame_of(entry_mfn(new)), leaf);
+	WRITE_ONCE(*leaf, new);
+}
+
+/* Set a leaf, or change it. */
 void sh_leaf_install(struct domain *d, u64 *leaf, u64 new)
 {
 	u64 old = *leaf;
@@ -69,21 +81,44 @@ void sh_leaf_install(struct domain *d, u64 *leaf, u64 new)
 		sh_leaf_drop(d, leaf);
 		old = 0;
 	}
-	if (!old) {
-		entry_added(leaf);
-		if (new & SH_RMAP)
-			rmap_add(d, frame_of(entry_mfn(new)), leaf);
-	} else if ((old ^ new) & ~(PTE_RW | PTE_D) || (old & PTE_RW)) {
-		/* More than a page become writable: a processor may hold the old entry. */
+	if (!old)
+		return leaf_add(d, leaf, new);
+	/* More than a page become writable: a processor may hold the old entry. */
+	if (((old ^ new) & ~(PTE_RW | PTE_D | PTE_A)) || (old & PTE_RW))
 		d->shadow.state->stale = true;
-	}
 	WRITE_ONCE(*leaf, new);
+}
+
+/*
+ * Take the neighbours of a page that was filled: those whose entries are empty
+ * here, but present and accessed in the same table of the guest. A processor
+ * could have loaded them before, too. They take no other page's place, and are
+ * not marked accessed: the next flush drops what the processor has not used.
+ */
+static void fill_around(struct domain *d, u64 *leaf, unsigned int at, const struct walk *w)
+{
+	struct sh_span s = { .table = w->table, .perms = w->above, .level = 1 };
+	unsigned int i = at & ~(FILL_WINDOW - 1), end = i + FILL_WINDOW;
+	u64 *t = leaf - at, new;
+
+	if (w->level > 1)
+		s = (struct sh_span){ .perms = w->above, .leaf = w->leaf, .gfn = w->gfn - at, .level = w->level };
+	for (; i < end; i++) {
+		if (t[i])
+			continue;
+		new = span_leaf(d, &s, i);
+		if (!new || ((new & SH_RMAP) && frame_of(entry_mfn(new))->u.ram.nr_rmap >= RMAP_MAX))
+			continue;
+		leaf_add(d, &t[i], new & ~PTE_A);
+		COUNT(d, FILLS_AROUND);
+	}
 }
 
 enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
 {
 	struct domain *d = v->domain;
 	struct walk w;
+	u64 *leaf;
 
 	BUG_ON(!v->shadow.root);
 	if (pt_index(va, 4) == SLOT_AREA || va >= VMI_TOP_BASE) {
@@ -98,7 +133,9 @@ enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
 	}
 	if (!sh_reserve(d, SH_RESERVE))
 		return SH_NOMEM;
-	sh_leaf_install(d, fill_path(v, va, w.root_entry), leaf_make(w.perms, w.leaf, w.level, w.mfn, w.type));
+	leaf = fill_path(v, va, w.root_entry);
+	sh_leaf_install(d, leaf, leaf_make(w.perms, w.leaf, w.level, w.frame));
+	fill_around(d, leaf, pt_index(va, 1), &w);
 	COUNT(d, FILLS);
 	sh_sync(d);
 	return SH_FILLED;

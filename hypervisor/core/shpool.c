@@ -132,7 +132,7 @@ static void slab_page_free(struct domain *d, struct sh_slab *s, mfn_t mfn)
 	sh_page_free(d, mfn);
 }
 
-/* A zeroed object; takes at most one page out of the reservation. */
+/* An object, not zeroed; takes at most one page out of the reservation. */
 void *slab_alloc(struct domain *d, struct sh_slab *s)
 {
 	struct frame *f;
@@ -154,7 +154,6 @@ void *slab_alloc(struct domain *d, struct sh_slab *s)
 	f->u.slab.nr++;
 	if (!f->u.slab.free)
 		partial_del(s, s->partial);
-	memset(obj, 0, s->size);
 	return obj;
 }
 

@@ -20,29 +20,18 @@
  */
 #include "shadow_priv.h"
 
-/* What the guest has for the entries of one shadow table: a table, or one leaf that maps all of it. */
-struct span {
-	const u64 *table;		/* NULL: the leaf of a larger page */
-	u64 perms;			/* of the levels above; with a leaf, its own too */
-	u64 leaf;
-	gfn_t gfn;			/* that the leaf has at the span's beginning */
-	int level;			/* of the leaf, or 1 */
-};
-
-#define HELD	(PTE_P | PTE_A)		/* what the processor may hold has these */
-
-static bool table_span(struct domain *d, u64 entry, u64 perms, struct span *s)
+static bool table_span(struct domain *d, u64 entry, u64 perms, struct sh_span *s)
 {
 	mfn_t mfn;
 
 	if ((entry & (HELD | PTE_PS)) != HELD || p2m_get(d, entry_mfn(entry), &mfn) != P2M_RAM)
 		return false;
-	*s = (struct span){ .table = mfn_to_va(mfn), .perms = perms_below(perms, entry), .level = 1 };
+	*s = (struct sh_span){ .table = mfn_to_va(mfn), .perms = perms_below(perms, entry), .level = 1 };
 	return true;
 }
 
 /* The span of the table below entry i of a shadow table of `level`, if there may be one. */
-static bool child_span(struct domain *d, const struct span *s, unsigned int i, int level, struct span *child)
+static bool child_span(struct domain *d, const struct sh_span *s, unsigned int i, int level, struct sh_span *child)
 {
 	u64 e;
 
@@ -56,68 +45,48 @@ static bool child_span(struct domain *d, const struct span *s, unsigned int i, i
 		return table_span(d, e, s->perms, child);
 	if ((e & HELD) != HELD || !guest_leaf_ok(e, level))
 		return false;
-	*child = (struct span){ .perms = perms_below(s->perms, e), .leaf = e, .level = level,
+	*child = (struct sh_span){ .perms = s->perms, .leaf = e, .level = level,
 				.gfn = guest_leaf_gfn(e, level) };
 	return true;
 }
 
-/* The leaf that entry i of a level 1 table may be; 0: none. */
-static u64 span_leaf(struct domain *d, const struct span *s, unsigned int i)
-{
-	const struct p2m_run *run;
-	u64 e, perms;
-	gfn_t gfn;
-
-	if (s->table) {
-		e = READ_ONCE(s->table[i]);
-		if ((e & HELD) != HELD)
-			return 0;
-		perms = perms_below(s->perms, e);
-		gfn = entry_mfn(e);
-	} else {
-		e = s->leaf;
-		perms = s->perms;
-		gfn = s->gfn + i;
-	}
-	run = p2m_get_run(d, gfn);
-	if (run->type == P2M_NONE)
-		return 0;
-	return leaf_make(perms, e, s->level, run->mfn + (gfn - run->gfn), run->type);
-}
-
 /* Entries first .. last of a level 1 table. */
-static void leaves_again(struct reread *rr, const struct span *s, mfn_t table, unsigned int first, unsigned int last)
+static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table, unsigned int first, unsigned int last)
 {
 	const struct frame *f = frame_of(table);
-	u64 *t = mfn_to_va(table), new, kept = 0;
+	u64 *t = mfn_to_va(table), new;
+	struct domain *d = rr->d;
+	u32 seen = 0, kept = 0;
 	unsigned int i;
 
 	for (i = entry_next(f, first); i <= last; i = entry_next(f, i + 1)) {
 		if (!t[i])
 			continue;
 		new = 0;
-		if (rr->left) {
-			rr->left--;
-			new = span_leaf(rr->d, s, i);
-		}
+		/* What was only taken along with a fill is not worth it if it was not used. */
+		if ((t[i] & PTE_A) && seen++ < rr->left)
+			new = span_leaf(d, s, i);
 		if (t[i] == new) {
 			kept++;
-		} else if ((t[i] ^ new) & ~(PTE_RW | PTE_D | PTE_US | PTE_NX)) {
-			sh_leaf_drop(rr->d, &t[i]);
+			continue;
+		}
+		if ((t[i] ^ new) & ~(PTE_RW | PTE_D | PTE_US | PTE_NX)) {
+			sh_leaf_drop(d, &t[i]);
 		} else {
-			sh_leaf_install(rr->d, &t[i], new);
+			sh_leaf_install(d, &t[i], new);
 			kept++;
 		}
 	}
-	COUNT_ADD(rr->d, FLUSH_KEPT, kept);
+	rr->left -= MIN(rr->left, seen);
+	COUNT_ADD(d, FLUSH_KEPT, kept);
 }
 
 /* Pages first .. last, counted from the start of the table's span. */
-static void table_again(struct reread *rr, const struct span *s, mfn_t table, int level, u64 first, u64 last)
+static void table_again(struct reread *rr, const struct sh_span *s, mfn_t table, int level, u64 first, u64 last)
 {
 	u64 *t = mfn_to_va(table), n = entry_pages(level), i, lo, hi;
 	const struct frame *f = frame_of(table);
-	struct span child;
+	struct sh_span child;
 
 	if (level == 1)
 		return leaves_again(rr, s, table, first, last);
@@ -148,7 +117,7 @@ void sh_reread_user(struct reread *rr, struct sh_root *r, unsigned int slot, u64
 {
 	const u64 *guest = root_table(rr->d, r);
 	mfn_t l3 = sh_user_l3(r, slot);
-	struct span s;
+	struct sh_span s;
 
 	if (rr->left && guest && table_span(rr->d, READ_ONCE(guest[slot]), PTE_RW | PTE_US, &s))
 		table_again(rr, &s, l3, 3, first, last);
@@ -163,7 +132,7 @@ void sh_reread_upper(struct reread *rr, struct sh_root *r, unsigned int slot, u6
 {
 	const u64 *guest = root_table(rr->d, r);
 	u64 e = guest ? READ_ONCE(guest[slot]) : 0;
-	struct span s;
+	struct sh_span s;
 	bool ok = table_span(rr->d, e, PTE_RW, &s);
 	u32 l3;
 

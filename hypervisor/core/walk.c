@@ -55,20 +55,20 @@ static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, u64
 {
 	gfn_t table = (cr3 & PTE_ADDR) >> PAGE_SHIFT;
 	u64 e, every = va_upper(va) ? ~PTE_US : ~0UL, any = 0;
-	const struct p2m_run *run;
 	int level;
 
 	w->error = PF_PRESENT | PF_RSVD;
 	for (level = 4;; level--) {
-		run = p2m_get_run(d, table);
-		if (run->type != P2M_RAM)
+		e = p2m_entry(d, table);
+		if ((e & P2M_TYPE) != P2M_RAM)
 			return false;
-		steps[level].entry = (u64 *)mfn_to_va(run->mfn + (table - run->gfn)) + pt_index(va, level);
+		steps[level].entry = (u64 *)ma_to_va(e & PTE_ADDR) + pt_index(va, level);
 		steps[level].value = e = READ_ONCE(*steps[level].entry);
 		if (!(e & PTE_P)) {
 			w->error = 0;
 			return false;
 		}
+		w->above = (every & (PTE_RW | PTE_US)) | (any & PTE_NX);
 		every &= e;
 		any |= e;
 		if (level == 1 || (e & PTE_PS))
@@ -79,10 +79,11 @@ static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, u64
 		return false;
 
 	w->gfn = guest_leaf_gfn(e, level) | ((va >> PAGE_SHIFT) & (BIT(9 * (level - 1)) - 1));
-	w->type = p2m_get(d, w->gfn, &w->mfn);
-	if (w->type == P2M_NONE)
+	w->frame = p2m_entry(d, w->gfn);
+	if (!w->frame)
 		return false;
 	w->perms = (every & (PTE_RW | PTE_US)) | (any & PTE_NX);
+	w->table = (const u64 *)((u64)steps[level].entry & PAGE_MASK);
 	w->root_entry = steps[4].value;
 	w->level = level;
 	*all = every;
@@ -168,9 +169,9 @@ static long copy_guest(struct vcpu *v, u64 va, u8 *from_guest, const u8 *to_gues
 		return -VMI_EFAULT;
 	for (; len; len -= n, va += n) {
 		n = MIN(len, PAGE_SIZE - (va & ~PAGE_MASK));
-		if (!guest_walk(v->domain, v->cr3, va, to_guest ? PF_WRITE : 0, &w) || w.type != P2M_RAM)
+		if (!guest_walk(v->domain, v->cr3, va, to_guest ? PF_WRITE : 0, &w) || (w.frame & P2M_TYPE) != P2M_RAM)
 			return -VMI_EFAULT;
-		p = (u8 *)mfn_to_va(w.mfn) + (va & ~PAGE_MASK);
+		p = (u8 *)ma_to_va(w.frame & PTE_ADDR) + (va & ~PAGE_MASK);
 		if (to_guest) {
 			memcpy(p, to_guest, n);
 			to_guest += n;

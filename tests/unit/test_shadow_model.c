@@ -37,8 +37,8 @@ static const u32 nr_gfn[5] = { 0, 6, 4, 4, NR_ROOTS };
 static const u32 slots[] = { 0, 1, 255, 257, 300, 511 };
 #define NR_SLOTS	ARRAY_SIZE(slots)
 #define NR_LOWER	3
-static const u32 idx3[] = { 0, 511 }, idx2[] = { 0, 511 }, idx1[] = { 0, 510, 511 };
-#define PER_SLOT	12
+static const u32 idx3[] = { 0, 511 }, idx2[] = { 0, 511 }, idx1[] = { 0, 1, 510, 511 };
+#define PER_SLOT	16
 
 struct set {
 	u32 nr;
@@ -72,8 +72,8 @@ static bool bad;
 
 static u64 va_of(u32 slot, u32 page)
 {
-	u64 va = (u64)slots[slot] << 39 | (u64)idx3[page / 6] << 30 | (u64)idx2[page / 3 % 2] << 21 |
-		 (u64)idx1[page % 3] << 12;
+	u64 va = (u64)slots[slot] << 39 | (u64)idx3[page / 8] << 30 | (u64)idx2[page / 4 % 2] << 21 |
+		 (u64)idx1[page % 4] << 12;
 
 	return slots[slot] >= 256 ? va | ~0UL << 48 : va;
 }
@@ -319,7 +319,7 @@ static void hw_check(void)
 			continue;
 		now = shadow_leaf(hw[i].l4, hw[i].va);
 		/* the shadow may allow more: then the processor faults and looks again */
-		if (now != hw[i].leaf && now != (hw[i].leaf | PTE_RW | PTE_D))
+		if ((now | PTE_A) != hw[i].leaf && (now | PTE_A) != (hw[i].leaf | PTE_RW | PTE_D))
 			FAIL("a processor still has %lx for %lx, the shadow %lx", hw[i].leaf, hw[i].va, now);
 	}
 }
@@ -344,6 +344,18 @@ static u64 leaf_below(mfn_t l3, u64 va)
 	return e;
 }
 
+/* How many leaves there are below a table; 0 for none. */
+static u64 leaves_below(mfn_t table, int level)
+{
+	const u64 *t = mfn_to_va(table);
+	u64 n = 0;
+
+	for (int i = 0; table && i < PTES_PER_TABLE; i++)
+		if (t[i])
+			n += level == 1 ? 1 : leaves_below(entry_mfn(t[i]), level - 1);
+	return n;
+}
+
 static void check_leaves(void)
 {
 	u64 found = 0, counted = 0, leaf, e, key;
@@ -355,20 +367,20 @@ static void check_leaves(void)
 			for (e = c = 0; c < DOM_MAX_VCPUS && !e; c++)
 				if (r->l4[c])
 					e = ((u64 *)mfn_to_va(r->l4[c]))[slots[s]];
+			found += leaves_below(entry_mfn(e), 3);
 			for (p = 0; e && p < PER_SLOT; p++) {
 				leaf = leaf_below(entry_mfn(e), va_of(s, p));
-				found += !!leaf;
-				if (leaf && !set_has(&user_set[root_index(r)][s][p], leaf))
+				if (leaf && !set_has(&user_set[root_index(r)][s][p], leaf | PTE_A))
 					FAIL("root %u, va %lx: leaf %lx is not allowed", root_index(r), va_of(s, p), leaf);
 			}
 		}
 	for (s = NR_LOWER; s < NR_SLOTS; s++)
 		for (m = d->shadow.state->upper[slots[s] - SLOT_UPPER]; m; m = frame_of(m)->u.sh.next) {
+			found += leaves_below(m, 3) - (slots[s] == SLOT_TOP);	/* the alias */
 			key = entry_key(frame_of(m)->u.sh.key & (PTE_P | PTE_RW | PTE_US | PTE_NX | PTE_ADDR));
 			for (p = 0; p < PER_SLOT; p++) {
 				leaf = hypervisors(va_of(s, p)) ? 0 : leaf_below(m, va_of(s, p));
-				found += !!leaf;
-				if (leaf && !set_has(&key_space(s, key)->leaves[p], leaf))
+				if (leaf && !set_has(&key_space(s, key)->leaves[p], leaf | PTE_A))
 					FAIL("L4 entry %lx, va %lx: leaf %lx is not allowed", key, va_of(s, p), leaf);
 			}
 		}
@@ -494,9 +506,24 @@ static void do_fill(struct vcpu *v)
 	if (after.leaf != w.leaf || !w.accessed)
 		model_update();
 	got = shadow_leaf(v->shadow.l4, va);
-	if (got != after.leaf)
+	if ((got | PTE_A) != after.leaf)
 		FAIL("leaf %lx, not %lx", got, after.leaf);
-	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va & PAGE_MASK, got };
+	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va & PAGE_MASK, got | PTE_A };
+}
+
+/* The processor uses a leaf without a fault: it marks the leaf accessed. */
+static void do_touch(struct vcpu *v)
+{
+	u64 va = va_of(rnd(NR_SLOTS), rnd(PER_SLOT)), *e = (u64 *)mfn_to_va(v->shadow.l4) + pt_index(va, 4);
+	int level;
+
+	for (level = 3; level && *e; level--)
+		e = (u64 *)mfn_to_va(entry_mfn(*e)) + pt_index(va, level);
+	if (level || !*e || hypervisors(va))
+		return;
+	snprintf(op, sizeof(op), "vcpu %u uses %lx", v->id, va);
+	*e |= PTE_A;
+	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va, *e };
 }
 
 static void do_flush_range(struct vcpu *v)
@@ -648,8 +675,11 @@ static void step(u64 n)
 	} else if (what < 35) {
 		do_write();
 		removed = 0;
-	} else if (what < 75) {
+	} else if (what < 72) {
 		do_fill(v);
+		removed = 0;
+	} else if (what < 75) {
+		do_touch(v);
 		removed = 0;
 	} else if (what < 85) {
 		do_flush_range(v);

@@ -13,6 +13,7 @@
 #define HV_DOMAIN_H
 
 #include <hv/event.h>
+#include <hv/mm.h>
 #include <hv/p2m.h>
 #include <hv/shadow.h>
 #include <hv/types.h>
@@ -72,26 +73,29 @@ struct domain {
 /* Feature word 0 of the ABI for this domain (arch; a fake in unit tests). */
 u32 dom_features(const struct domain *d);
 
-/* The run that `gfn`, any value, is in; not always the longest. Valid until the next lookup or p2m_set(). */
-static inline const struct p2m_run *p2m_get_run(struct domain *d, gfn_t gfn)
+static inline const struct p2m_recent *p2m_recent(const struct domain *d, gfn_t gfn)
 {
-	const struct p2m_run *run = d->p2m.recent;
+	return &d->p2m.recent[gfn / PTES_PER_TABLE % P2M_RECENT];
+}
 
-	if (gfn - run[0].gfn < run[0].nr)
-		return &run[0];
-	if (gfn - run[1].gfn < run[1].nr)
-		return &run[1];
-	return p2m_find_run(d, gfn);
+/* The entry of `gfn`, any value. */
+static inline u64 p2m_entry(struct domain *d, gfn_t gfn)
+{
+	const struct p2m_recent *r = p2m_recent(d, gfn);
+
+	if (r->chunk == gfn / PTES_PER_TABLE + 1)
+		return r->entry + (gfn % PTES_PER_TABLE << PAGE_SHIFT);
+	return p2m_find(d, gfn);
 }
 
 /* Type of `gfn`, any value; *mfn is set unless it is P2M_NONE. */
 static inline enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
 {
-	const struct p2m_run *run = p2m_get_run(d, gfn);
+	u64 ent = p2m_entry(d, gfn);
 
-	if (run->type != P2M_NONE)
-		*mfn = run->mfn + (gfn - run->gfn);
-	return run->type;
+	if (ent)
+		*mfn = ent >> PAGE_SHIFT;
+	return ent & P2M_TYPE;
 }
 
 /* Stop a domain that cannot go on, with the reason in the log; the caller unwinds. */

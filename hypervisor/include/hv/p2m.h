@@ -11,20 +11,21 @@ struct domain;
 
 enum p2m_type { P2M_NONE, P2M_RAM, P2M_MMIO };
 
-/* Frames of one type whose mfns follow each other. */
-struct p2m_run {
-	gfn_t gfn;
-	mfn_t mfn;
-	u64 nr;
-	enum p2m_type type;
+/* An entry: bits 0-1 the type, from bit 12 the mfn; 0 where nothing is. */
+#define P2M_TYPE	3UL
+
+/* 2 MiB frames that were looked up lately; only those of one type whose mfns follow each other. */
+#define P2M_RECENT	32
+struct p2m_recent {
+	u64 chunk;			/* 1 + gfn / 512, 0: none */
+	u64 entry;			/* of the first frame */
 };
 
 struct p2m {
 	mfn_t root;			/* radix tree, MFN_NONE while empty */
 	int levels;			/* of the tree */
 	u64 nr_ram;			/* frames of type P2M_RAM */
-	struct p2m_run recent[2];	/* found last; nr 0: none */
-	u8 oldest;			/* of these */
+	struct p2m_recent recent[P2M_RECENT];
 };
 
 #define P2M_MAX_LEVELS	4
@@ -38,8 +39,8 @@ void p2m_exit(struct domain *d);
  * takes away. Frames mapped as P2M_RAM must have type FRAME_RAM.
  */
 int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type);
-/* The run that `gfn`, any value, is in, looked up in the tree: for p2m_get_run() alone. */
-const struct p2m_run *p2m_find_run(struct domain *d, gfn_t gfn);
-/* p2m_get_run() and p2m_get() are in hv/domain.h. */
+/* The entry of `gfn`, any value, from the tree: for p2m_entry() alone. */
+u64 p2m_find(struct domain *d, gfn_t gfn);
+/* p2m_entry(), p2m_get() and p2m_is_large() are in hv/domain.h. */
 
 #endif

@@ -15,10 +15,11 @@ struct vcpu;
 /* Result of a walk of the guest's tables. */
 struct walk {
 	gfn_t gfn;			/* 4 KiB frame that `va` is in */
-	mfn_t mfn;			/* the same, and its type: never P2M_NONE */
-	enum p2m_type type;
+	u64 frame;			/* its entry in the p2m, never 0 */
 	u64 perms;			/* PTE_RW | PTE_US | PTE_NX combined over the levels */
+	u64 above;			/* the same of the levels above the leaf */
 	u64 leaf;			/* the leaf entry after the update: D, PAT, PCD, PWT */
+	const u64 *table;		/* that the leaf entry is in */
 	u64 root_entry;			/* the level 4 entry */
 	int level;			/* of the leaf: 1, 2 or 3 */
 	u32 error;			/* page-fault error code where the walk failed */

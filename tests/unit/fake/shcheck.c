@@ -69,7 +69,6 @@ static void check_table(struct domain *d, struct tally *t, mfn_t mfn, int level,
 			check_table(d, t, entry_mfn(e[i]), level - 1, upper, on_alias, here);
 			continue;
 		}
-		CHECK(t, e[i] & PTE_A, "%lx at %lx", e[i], here);
 		CHECK(t, !(e[i] & PTE_RW) == !(e[i] & PTE_D), "%lx at %lx", e[i], here);
 		CHECK(t, !upper || !(e[i] & PTE_US), "%lx at %lx (rule R1)", e[i], here);
 		to = frame_of(entry_mfn(e[i]));
