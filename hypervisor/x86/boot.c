@@ -79,6 +79,9 @@ static void place(u64 image_size)
 
 	if (!options.shadow_mem)
 		options.shadow_mem = MIN(MAX(b->ram / 32, 4UL << 20), SHADOW_MAX);
+	if (options.shadow_mem < SHADOW_MIN_TABLES * PAGE_SIZE)
+		fatal("option shadow_mem=%luK: less than a guest can run with; give at least %luK", options.shadow_mem >> 10,
+		      SHADOW_MIN_TABLES * PAGE_SIZE >> 10);
 	/* Page tables of the direct map take a 512th of a 512th of RAM; the p2m stores runs and takes less. */
 	need = image_size + nr_frames * sizeof(struct frame) + (b->top >> 17) + options.shadow_mem + (4UL << 20);
 	b->hv_size = ALIGN_UP(MAX(need, options.hv_mem), 2UL << 20);

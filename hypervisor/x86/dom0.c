@@ -155,7 +155,7 @@ struct vcpu *dom0_build(void)
 	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) |
 		 (cpu_info.xsave ? CR4_OSXSAVE : 0);
 	if (p2m_init(d) || area_init(&v->arch->area) ||
-	    shadow_domain_init(d, MAX(options.shadow_mem >> PAGE_SHIFT, (u64)SHADOW_MIN_TABLES)))
+	    shadow_domain_init(d, options.shadow_mem >> PAGE_SHIFT))
 		fatal("hv_mem is too small to build domain 0: raise or remove the option");
 	v->shared = v->arch->area.shared;
 	v->shared_mfn = v->arch->area.shared_mfn;

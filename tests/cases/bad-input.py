@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: Wrong input to the hypervisor ends in one line that names cause and remedy.
 # seconds: 15
-# args: no-module garbage-kernel pie foreign-elf newer-kernel no-initramfs three-modules little-memory option size no-longmode no-nx
+# args: no-module garbage-kernel pie foreign-elf newer-kernel no-initramfs three-modules little-memory option size shadow-mem no-longmode no-nx
 """Each argument is one mistake, with what the line has to contain."""
 import os
 import re
@@ -55,6 +55,7 @@ CASES = {
     "little-memory": (lambda: dict(mem=32), r"too little memory.*-m"),
     "option": (lambda: dict(hv_append="dom0_mem=128M bogus=1"), r'unknown option "bogus=1": there are'),
     "size": (lambda: dict(hv_append="dom0_mem=lots"), r"dom0_mem=lots.*for example 512M"),
+    "shadow-mem": (lambda: dict(hv_append="shadow_mem=252K"), r"shadow_mem=252K.*at least 256K"),
     "no-longmode": (lambda: dict(cpu="qemu32"), r"no long mode.*64-bit CPU"),
     "no-nx": (lambda: dict(cpu="max,-vmx,-svm,-nx"), r"no NX"),
 }

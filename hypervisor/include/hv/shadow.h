@@ -60,8 +60,12 @@ struct sh_vcpu {
 
 enum sh_result { SH_FILLED, SH_FAULT, SH_NOMEM };
 
-/* max_tables: bound of the pool in pages; at least SHADOW_MIN_TABLES. */
-#define SHADOW_MIN_TABLES	32
+/*
+ * max_tables: bound of the pool in pages; at least SHADOW_MIN_TABLES. An instruction
+ * and its delivery touch up to a dozen pages, each with three tables of its own: with
+ * fewer tables than all of them need, a guest could miss for ever.
+ */
+#define SHADOW_MIN_TABLES	64
 int shadow_domain_init(struct domain *d, u32 max_tables);
 void shadow_domain_exit(struct domain *d);
 /*
