@@ -7,7 +7,11 @@
  * type has an owner and at least one reference, and the last reference that is
  * dropped puts the frame on the heap.
  *
- * Invariant: a frame that a shadow leaf maps is never put on the heap: whoever
+ * A domain has a budget: frames that nobody else can have, so that memory which
+ * is taken only when it is touched is there then.
+ *
+ * Invariant: the budgets together never exceed the free frames;
+ *            a frame that a shadow leaf maps is never put on the heap: whoever
  *            takes it back calls shadow_unmap_frame() first.
  * Locking:   heap_lock, innermost (one processor today, so there is none).
  * Trust:     callers are the hypervisor's own; a wrong reference count is BUG_ON.
@@ -20,7 +24,12 @@
 struct frame *frame_table;
 u64 nr_frames;
 static u32 free_head;			/* mfn, 0: empty */
-static u64 nr_free;
+static u64 nr_free, nr_promised;	/* the latter: of all budgets */
+
+static struct budget {
+	u32 left;
+	bool open;
+} budgets[VMI_MAX_DOMAINS];
 
 void frame_init(struct frame *table, u64 nr)
 {
@@ -29,7 +38,29 @@ void frame_init(struct frame *table, u64 nr)
 	frame_table = table;
 	nr_frames = nr;
 	free_head = 0;
-	nr_free = 0;
+	nr_free = nr_promised = 0;
+	memset(budgets, 0, sizeof(budgets));
+}
+
+static struct budget *budget_of(u16 owner)
+{
+	return owner < VMI_MAX_DOMAINS && budgets[owner].open ? &budgets[owner] : NULL;
+}
+
+bool heap_budget(u16 owner, u64 nr)
+{
+	BUG_ON(owner >= VMI_MAX_DOMAINS || budgets[owner].open);
+	if (nr > nr_free - nr_promised || nr > (u32)-1)
+		return false;
+	budgets[owner] = (struct budget){ nr, true };
+	nr_promised += nr;
+	return true;
+}
+
+void heap_budget_end(u16 owner)
+{
+	nr_promised -= budgets[owner].left;
+	budgets[owner] = (struct budget){ 0 };
 }
 
 static bool range_ok(mfn_t mfn, u64 nr)
@@ -71,11 +102,16 @@ void heap_add(mfn_t mfn, u64 nr)
 
 mfn_t heap_alloc(u16 owner, enum frame_type type)
 {
+	struct budget *b = budget_of(owner);
 	mfn_t mfn = free_head;
 	struct frame *f;
 
-	if (!mfn)
+	if (b && b->left) {
+		b->left--;
+		nr_promised--;
+	} else if (nr_free == nr_promised) {
 		return MFN_NONE;
+	}
 	f = &frame_table[mfn];
 	BUG_ON(f->type != FRAME_FREE || f->refs);
 	free_head = f->u.next_free;
@@ -87,7 +123,7 @@ mfn_t heap_alloc(u16 owner, enum frame_type type)
 
 u64 heap_free_frames(void)
 {
-	return nr_free;
+	return nr_free - nr_promised;
 }
 
 bool frame_get(mfn_t mfn)
@@ -103,10 +139,16 @@ bool frame_get(mfn_t mfn)
 void frame_put(mfn_t mfn)
 {
 	struct frame *f = frame_of(mfn);
+	struct budget *b;
 
 	BUG_ON(!f || !f->refs);
 	if (--f->refs)
 		return;
 	BUG_ON(f->type == FRAME_RAM && f->u.ram.nr_rmap);
+	b = budget_of(f->owner);
 	heap_push(f);
+	if (b) {
+		b->left++;
+		nr_promised++;
+	}
 }

@@ -142,13 +142,11 @@ long hc_evt_close(struct vcpu *v, const u64 *a)
 	return evt_close(v->domain, a[0]);
 }
 
-long hc_counters(struct vcpu *v, const u64 *a)
+long domain_counters(const struct domain *d, struct vcpu *v, u64 to, u64 nr)
 {
-	struct domain *d = v->domain;
 	u64 out[ARRAY_SIZE(d->counters)];
-	u64 nr = MIN(a[1], ARRAY_SIZE(out));
-	long rc;
 
+	nr = MIN(nr, ARRAY_SIZE(out));
 	memcpy(out, d->counters, sizeof(out));
 	/* The trampoline counts in the shared pages; a guest can only lie to itself there. */
 	for (u32 i = 0; i < DOM_MAX_VCPUS; i++) {
@@ -161,8 +159,12 @@ long hc_counters(struct vcpu *v, const u64 *a)
 		out[VMI_CTR_CR3_WRITES] += sh->nr_cr3;
 		out[VMI_CTR_CR3_LOADS] += sh->nr_cr3;
 	}
-	rc = copy_to_guest(v, a[0], out, nr * sizeof(u64));
-	return rc ? rc : (long)ARRAY_SIZE(out);
+	return copy_to_guest(v, to, out, nr * sizeof(u64)) ? -VMI_EFAULT : (long)ARRAY_SIZE(out);
+}
+
+long hc_counters(struct vcpu *v, const u64 *a)
+{
+	return domain_counters(v->domain, v, a[0], a[1]);
 }
 
 long hc_log_read(struct vcpu *v, const u64 *a)

@@ -12,6 +12,9 @@
  * Invariant: nr_ram is the number of gfns of type P2M_RAM; `recent` is what the tree says.
  * Locking:   p2m_lock of the domain, before shadow_lock and heap_lock (one
  *            processor today, so there is none).
+ *            A domain but domain 0 has its memory at gfns below nr_gfns; a gfn
+ *            there without an entry has not been touched yet, and p2m_populate()
+ *            gives it a frame.
  * Trust:     a gfn may come from a guest and have any value; p2m_set() is
  *            called with the hypervisor's own values only.
  */
@@ -136,7 +139,10 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 	if (!nr)
 		return 0;
 
-	memset(p->recent, 0, sizeof(p->recent));
+	if (nr == 1)
+		p->recent[gfn / PTES_PER_TABLE % P2M_RECENT].chunk = 0;
+	else
+		memset(p->recent, 0, sizeof(p->recent));
 	while (p->root == MFN_NONE || (gfn + nr - 1) >> (9 * p->levels)) {
 		ent = table_new(d);
 		if (!ent)
@@ -168,4 +174,21 @@ u64 p2m_find(struct domain *d, gfn_t gfn)
 			.entry = ent + (ALIGN_DOWN(off, PTES_PER_TABLE) << PAGE_SHIFT),
 		};
 	return ent + (off << PAGE_SHIFT);
+}
+
+u64 p2m_populate(struct domain *d, gfn_t gfn)
+{
+	u64 ent = p2m_entry(d, gfn);
+	mfn_t mfn;
+
+	if (ent || gfn >= d->nr_gfns)
+		return ent;
+	mfn = heap_alloc(d->id, FRAME_RAM);
+	if (mfn == MFN_NONE)
+		return 0;
+	if (p2m_set(d, gfn, mfn, 1, P2M_RAM)) {
+		frame_put(mfn);
+		return 0;
+	}
+	return p2m_entry(d, gfn);
 }

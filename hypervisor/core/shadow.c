@@ -340,20 +340,29 @@ static void alias_free(struct vcpu *v)
 	v->shadow.alias_l3 = 0;
 }
 
+bool shadow_domain_drain(struct domain *d, u32 nr)
+{
+	for (unsigned int c = 0; c < DOM_MAX_VCPUS; c++) {
+		struct vcpu *v = d->vcpu[c];
+
+		if (v && v->shadow.root) {
+			v->shadow.root->users--;
+			v->shadow.root = NULL;
+		}
+	}
+	while (nr--)
+		if (!sh_reclaim(d))
+			return true;
+	return false;
+}
+
 void shadow_domain_exit(struct domain *d)
 {
 	struct sh_state *s = d->shadow.state;
 	struct vcpu *v;
 	unsigned int c;
 
-	for (c = 0; c < DOM_MAX_VCPUS; c++) {
-		v = d->vcpu[c];
-		if (v && v->shadow.root) {
-			v->shadow.root->users--;
-			v->shadow.root = NULL;
-		}
-	}
-	while (sh_reclaim(d))
+	while (!shadow_domain_drain(d, 1))
 		;
 	for (c = 0; c < DOM_MAX_VCPUS; c++) {
 		v = d->vcpu[c];

@@ -47,6 +47,14 @@ gfn_t guest_leaf_gfn(u64 e, int level)
 	return ((e & PTE_ADDR) >> PAGE_SHIFT) & ~(BIT(9 * (level - 1)) - 1);
 }
 
+/* Entry of the p2m; memory that was never touched gets a frame here. */
+static u64 frame_entry(struct domain *d, gfn_t gfn)
+{
+	u64 ent = p2m_entry(d, gfn);
+
+	return ent || gfn >= d->nr_gfns ? ent : p2m_populate(d, gfn);
+}
+
 /*
  * Read the entries for `va`. True: steps, *all (the bits that all of them have)
  * and *w but for `leaf` are filled; false: w->error has P and RSVD.
@@ -59,7 +67,7 @@ static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, u64
 
 	w->error = PF_PRESENT | PF_RSVD;
 	for (level = 4;; level--) {
-		e = p2m_entry(d, table);
+		e = frame_entry(d, table);
 		if ((e & P2M_TYPE) != P2M_RAM)
 			return false;
 		steps[level].entry = (u64 *)ma_to_va(e & PTE_ADDR) + pt_index(va, level);
@@ -79,7 +87,7 @@ static bool walk_read(struct domain *d, u64 cr3, u64 va, struct step *steps, u64
 		return false;
 
 	w->gfn = guest_leaf_gfn(e, level) | ((va >> PAGE_SHIFT) & (BIT(9 * (level - 1)) - 1));
-	w->frame = p2m_entry(d, w->gfn);
+	w->frame = frame_entry(d, w->gfn);
 	if (!w->frame)
 		return false;
 	w->perms = (every & (PTE_RW | PTE_US)) | (any & PTE_NX);

@@ -72,7 +72,7 @@ void apic_init(void)
 	apic_write(APIC_LVT_TIMER, VEC_APIC_TIMER);
 }
 
-void apic_timer_arm(u64 deadline_ns)
+void arch_timer_arm(u64 deadline_ns)
 {
 	u64 now, delta, count;
 

@@ -121,25 +121,17 @@ static void fill_frame(struct area *a, u32 off)
 	f[4] = 1;				/* SS: null with RPL 1 */
 }
 
-int area_init(struct area *a)
+int area_init(struct area *a, u16 owner)
 {
 	mfn_t page[AREA_PAGES] = { 0 };
 	u64 *l3, *l2, *l1;
 	u32 i;
 
-	a->l3 = heap_alloc(DOMID_HV, FRAME_HV);
-	a->l2 = heap_alloc(DOMID_HV, FRAME_HV);
-	a->l1 = heap_alloc(DOMID_HV, FRAME_HV);
+	a->l3 = heap_alloc(owner, FRAME_HV);
+	a->l2 = heap_alloc(owner, FRAME_HV);
+	a->l1 = heap_alloc(owner, FRAME_HV);
 	if (a->l3 == MFN_NONE || a->l2 == MFN_NONE || a->l1 == MFN_NONE)
 		return -VMI_ENOMEM;
-	for (i = 0; i < AREA_PAGES; i++) {
-		if (i < VMI_AREA_IDT / PAGE_SIZE)
-			page[i] = (image_va_to_ma(tramp_load) >> PAGE_SHIFT) + i;
-		else
-			page[i] = heap_alloc(DOMID_HV, FRAME_HV);
-		if (page[i] == MFN_NONE)
-			return -VMI_ENOMEM;
-	}
 	l3 = mfn_to_va(a->l3);
 	l2 = mfn_to_va(a->l2);
 	l1 = mfn_to_va(a->l1);
@@ -149,6 +141,12 @@ int area_init(struct area *a)
 		u64 flags = i * PAGE_SIZE < VMI_AREA_IDT ? RO :
 			    i * PAGE_SIZE < VMI_AREA_SHARED ? RO | PTE_NX : RW | PTE_NX;
 
+		if (i < VMI_AREA_IDT / PAGE_SIZE)
+			page[i] = (image_va_to_ma(tramp_load) >> PAGE_SHIFT) + i;
+		else
+			page[i] = heap_alloc(owner, FRAME_HV);
+		if (page[i] == MFN_NONE)
+			return -VMI_ENOMEM;
 		l1[i] = page[i] << PAGE_SHIFT | flags;
 	}
 	a->idt = mfn_to_va(page[VMI_AREA_IDT / PAGE_SIZE]);
@@ -167,6 +165,19 @@ int area_init(struct area *a)
 	for (i = 0; i < NR_ROOT_SLOTS; i++)
 		*area_desc(a, DESC_ROOTS + 16 * i) = ROOT_SLOT_NONE;
 	return 0;
+}
+
+void area_exit(struct area *a)
+{
+	const u64 *l1 = a->l1 && a->l1 != MFN_NONE ? mfn_to_va(a->l1) : NULL;
+	const mfn_t tables[] = { a->l3, a->l2, a->l1 };
+
+	for (u32 i = VMI_AREA_IDT / PAGE_SIZE; l1 && i < AREA_PAGES; i++)
+		if (l1[i])
+			frame_put((l1[i] & PTE_ADDR) >> PAGE_SHIFT);
+	for (u32 i = 0; i < ARRAY_SIZE(tables); i++)
+		if (tables[i] && tables[i] != MFN_NONE)
+			frame_put(tables[i]);
 }
 
 void area_load_tables(void)
@@ -289,16 +300,17 @@ static void ldt_load(struct vcpu *v, u32 nr)
 	g[0] = (nr * 8UL - 1) & 0xffff;
 	g[0] |= (base & 0xffffff) << 16 | 0x82UL << 40 | (base >> 24 & 0xff) << 56;
 	g[1] = base >> 32;
+	v->arch->ldt_nr = nr;
 	__asm__ volatile ("lldt %w0" : : "r" (nr ? HV_LDT : 0));
 }
 
 /* A page of the copy, mapped read-only in the area; NULL without memory. */
-static u64 *ldt_page(struct arch_vcpu *a, u32 i)
+static u64 *ldt_page(struct arch_vcpu *a, u16 owner, u32 i)
 {
 	u64 *l1 = mfn_to_va(a->area.l1);
 
 	if (!a->ldt[i]) {
-		mfn_t mfn = heap_alloc(DOMID_HV, FRAME_HV);
+		mfn_t mfn = heap_alloc(owner, FRAME_HV);
 
 		if (mfn == MFN_NONE)
 			return NULL;
@@ -315,7 +327,7 @@ long ldt_set(struct vcpu *v, u64 va, u32 nr)
 	ldt_load(v, 0);			/* nothing half-checked is ever reachable */
 	for (u32 done = 0; done < nr; ) {
 		u32 n = MIN(nr - done, (u32)(PAGE_SIZE / 8));
-		u64 *page = ldt_page(v->arch, done * 8 / PAGE_SIZE);
+		u64 *page = ldt_page(v->arch, v->domain->id, done * 8 / PAGE_SIZE);
 
 		if (!page)
 			return -VMI_ENOMEM;

@@ -57,7 +57,9 @@ void options_parse(const char *s)
 			size = &options.hv_mem;
 		else if (!strncmp(word, "shadow_mem=", 11))
 			size = &options.shadow_mem;
-		if (size) {
+		if (size == &options.dom0_mem && !strcmp(word, "dom0_mem=max")) {
+			options.dom0_mem = -1UL;
+		} else if (size) {
 			if (!parse_size(strchr(word, '=') + 1, size) || !*size)
 				fatal("option %s: not a size; write for example 512M or 2G", word);
 		} else if (!strcmp(word, "panic=halt")) {
@@ -65,7 +67,7 @@ void options_parse(const char *s)
 		} else if (!strcmp(word, "panic=reboot")) {
 			options.panic_halt = false;
 		} else {
-			fatal("unknown option \"%s\": there are dom0_mem=SIZE hv_mem=SIZE shadow_mem=SIZE panic=halt|reboot", word);
+			fatal("unknown option \"%s\": there are dom0_mem=SIZE|max hv_mem=SIZE shadow_mem=SIZE panic=halt|reboot", word);
 		}
 	}
 }
@@ -181,7 +183,7 @@ void hv_main(void)
 
 	boot_cpu.root = ma_to_va(hv_cr3);
 	boot_cpu.stack_top = (u64)hv_stack + HV_STACK_SIZE;
-	if (area_init(&boot_cpu.idle))
+	if (area_init(&boot_cpu.idle, DOMID_HV))
 		fatal("hv_mem is too small: raise or remove the option");
 	pcpu_map_area(&boot_cpu, &boot_cpu.idle);
 	area_load_tables();
@@ -196,6 +198,7 @@ void hv_main(void)
 		 tsc_khz() / 1000, tsc_khz() % 1000, b->hv_size >> 10);
 
 	v = dom0_build();
-	this_cpu()->current = v;
+	arch_switch(NULL, v);
+	sched_start(v);
 	enter_guest(resume_guest(v));
 }

@@ -37,6 +37,7 @@ void cpu_check(void)
 	memcpy(c->vendor, &r[1], 4);
 	memcpy(c->vendor + 4, &r[3], 4);
 	memcpy(c->vendor + 8, &r[2], 4);
+	c->amd = !strcmp(c->vendor, "AuthenticAMD");
 	cpuid(0x80000000, 0, r);
 	c->max_ext = r[0];
 
@@ -48,6 +49,7 @@ void cpu_check(void)
 		cpuid(7, 0, r);
 		c->fsgsbase = r[1] & BIT(0);
 		c->smep = r[1] & BIT(7);
+		c->ibpb = r[3] & BIT(26);
 	}
 	if (c->xsave) {
 		cpuid(13, 0, r);
@@ -64,6 +66,7 @@ void cpu_check(void)
 	if (c->max_ext >= 0x80000008) {
 		cpuid(0x80000008, 0, r);
 		c->ma_mask = BIT(r[0] & 0xff) - 1;
+		c->ibpb |= !!(r[1] & BIT(12));
 	}
 }
 
@@ -85,7 +88,7 @@ void cpu_init(void)
 	wrmsr(MSR_LSTAR, tramp_lstars[cpu_info.fsgsbase]);
 	wrmsr(MSR_CSTAR, tramp_cstars[cpu_info.fsgsbase]);
 	wrmsr(MSR_SFMASK, SYSCALL_MASK);
-	if (strcmp(cpu_info.vendor, "AuthenticAMD"))
+	if (!cpu_info.amd)
 		wrmsr(MSR_SYSENTER_CS, 0);	/* sysenter faults (R3); AMD has none in long mode */
 	wrmsr(MSR_PAT, 0x0407050600070106UL);	/* Linux's table (M7) */
 	wrmsr(MSR_GS_BASE, 0);
@@ -94,6 +97,8 @@ void cpu_init(void)
 	WRITE_DR(7, 0x400);
 	WRITE_DR(6, 0xffff0ff0);
 	__asm__ volatile ("fninit");
+	if (cpu_info.xsave)
+		__asm__ volatile ("xsetbv" : : "c" (0), "a" (1), "d" (0));
 }
 
 bool gs_swap(struct vcpu *v)
@@ -185,27 +190,37 @@ bool msr_write_policy(struct vcpu *v, u32 msr, u64 val)
 	}
 }
 
-bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val)
+bool xcr0_ok(u64 val)
 {
 	/* SDM vol. 1, 13.3: x87 always; AVX needs SSE; AVX-512's three together and with AVX. */
-	if (!cpu_info.xsave || xcr || !(val & 1) || (val & ~cpu_info.xcr0_mask))
+	if (!cpu_info.xsave || !(val & 1) || (val & ~cpu_info.xcr0_mask))
 		return false;
 	if ((val & 4) && !(val & 2))
 		return false;
-	if ((val & 0xe0) && ((val & 0xe0) != 0xe0 || !(val & 4)))
+	return !(val & 0xe0) || ((val & 0xe0) == 0xe0 && (val & 4));
+}
+
+bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val)
+{
+	if (xcr || !xcr0_ok(val))
 		return false;
 	__asm__ volatile ("xsetbv" : : "c" (0), "a" ((u32)val), "d" ((u32)(val >> 32)));
 	v->arch->xcr0 = val;
 	return true;
 }
 
-bool cr4_write_policy(struct vcpu *v, u64 val)
+bool cr4_ok(u64 val)
 {
 	/* What a guest may claim to use; the hardware's CR4 never follows it. */
 	u64 allowed = 0x7ff | CR4_PCIDE | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) | (cpu_info.xsave ? CR4_OSXSAVE : 0) |
 		      (cpu_info.smep ? CR4_SMEP : 0);
 
-	if ((val & ~allowed) || !(val & CR4_PAE))
+	return !(val & ~allowed) && (val & CR4_PAE);
+}
+
+bool cr4_write_policy(struct vcpu *v, u64 val)
+{
+	if (!cr4_ok(val))
 		return false;
 	v->cr4 = val;
 	return true;
@@ -216,7 +231,7 @@ bool cr4_write_policy(struct vcpu *v, u64 val)
  * hypervisor itself touches at the same address on its own tables: one that
  * fires again while its handler runs would never end.
  */
-static bool breakpoint_ok(u64 va)
+bool breakpoint_ok(u64 va)
 {
 	const struct { u64 start, end; } refused[] = {
 		{ VMI_AREA_BASE, VMI_AREA_END },
@@ -229,6 +244,16 @@ static bool breakpoint_ok(u64 va)
 		return false;
 	for (u32 i = 0; i < ARRAY_SIZE(refused); i++) {
 		if (va + 8 > refused[i].start && va < refused[i].end)
+			return false;
+	}
+	return true;
+}
+
+/* An I/O breakpoint needs CR4.DE. */
+bool dr7_ok(u64 val)
+{
+	for (int i = 0; i < 4; i++) {
+		if ((val >> (16 + 4 * i) & 3) == 2)
 			return false;
 	}
 	return true;
@@ -256,12 +281,10 @@ bool debugreg_write_policy(struct vcpu *v, u32 reg, u64 val)
 		v->shared->dr6 = val;
 		return true;
 	case 7:
-		/* GD would trap the hypervisor's own accesses; an I/O breakpoint needs CR4.DE. */
-		val = (val & 0xffff03ffUL) | 0x400;
-		for (int i = 0; i < 4; i++) {
-			if ((val >> (16 + 4 * i) & 3) == 2)
-				return false;
-		}
+		/* GD would trap the hypervisor's own accesses. */
+		val = (val & DR7_GUEST) | 0x400;
+		if (!dr7_ok(val))
+			return false;
 		a->dr7 = val;
 		WRITE_DR(7, val);
 		return true;

@@ -2,8 +2,8 @@
 /*
  * dom0.c - builds domain 0 from the boot modules.
  *
- * Domain 0 gets all RAM but the hypervisor's own, at gfn == mfn (rule M8), or
- * the first dom0_mem bytes of it; the rest goes to the heap. Its kernel is
+ * Domain 0 gets the first dom0_mem bytes of the RAM that is not the hypervisor's
+ * own, at gfn == mfn (rule M8); the rest goes to the heap, for other domains. Its kernel is
  * loaded where its ELF headers say; the initramfs stays where boot.c put it,
  * at the top of domain 0's memory below 4 GiB.
  *
@@ -16,11 +16,8 @@
 
 #define START_INFO_GPA	0x7000UL
 #define CMDLINE_GPA	0x8000UL
+#define DOM0_MEM_MIN	(512UL << 20)	/* domain 0 has a quarter of the RAM, this at least, unless dom0_mem says */
 #define LOW_END		0x10000UL	/* nothing else is put below */
-
-_Static_assert(sizeof(struct domain) <= PAGE_SIZE, "a domain fits a page");
-_Static_assert(sizeof(struct vcpu) <= PAGE_SIZE, "a vCPU fits a page");
-_Static_assert(sizeof(struct vmi_vector) * VMI_NR_VECTORS == PAGE_SIZE, "the vectors fill a page");
 
 static void *page_or_die(void)
 {
@@ -31,7 +28,10 @@ static void *page_or_die(void)
 	return mfn_to_va(mfn);
 }
 
-/* Give domain 0 the RAM [base, end) up to its limit; what it leaves goes to the heap. */
+static struct rest { u64 base, end; } rest[BOOT_MAX_MAP + 1];
+static u32 nr_rest;
+
+/* Give domain 0 the RAM [base, end) up to its limit. */
 static void give_range(struct domain *d, struct vmi_start_info *si, u64 base, u64 end, u64 *left)
 {
 	u64 size = MIN(end - base, *left);
@@ -44,13 +44,20 @@ static void give_range(struct domain *d, struct vmi_start_info *si, u64 base, u6
 		*left -= size;
 	}
 	if (base + size < end)
-		heap_add((base + size) >> PAGE_SHIFT, (end - base - size) >> PAGE_SHIFT);
+		rest[nr_rest++] = (struct rest){ base + size, end };
+}
+
+/* What domain 0 does not get: the modules may still be there until it is built. */
+static void give_rest(void)
+{
+	for (u32 i = 0; i < nr_rest; i++)
+		heap_add(rest[i].base >> PAGE_SHIFT, (rest[i].end - rest[i].base) >> PAGE_SHIFT);
 }
 
 static void give_memory(struct domain *d, struct vmi_start_info *si)
 {
 	struct boot_info *b = &boot_info;
-	u64 left = options.dom0_mem ? ALIGN_DOWN(options.dom0_mem, PAGE_SIZE) : b->ram;
+	u64 left = options.dom0_mem ? ALIGN_DOWN(options.dom0_mem, PAGE_SIZE) : MAX(b->ram / 4, DOM0_MEM_MIN);
 	u64 hv_end = b->hv_base + b->hv_size;
 
 	for (u32 i = 0; i < b->nr_map && si->nr_map < VMI_START_MAX_MAP - 3; i++) {
@@ -108,6 +115,31 @@ static void load_kernel(struct domain *d, const struct elf_kernel *k)
 	}
 }
 
+/* The initramfs is at the top of the machine's memory; domain 0 may end below. */
+static void place_initramfs(struct domain *d, const struct vmi_start_info *si, const struct elf_kernel *k,
+			    struct boot_module *m)
+{
+	u64 to = 0;
+
+	if (owns(d, m->base, m->size))
+		return;
+	for (u32 i = 0; i < si->nr_map; i++) {
+		const struct vmi_start_map *r = &si->map[i];
+		u64 at = r->size > m->size ? ALIGN_DOWN(r->base + r->size - m->size, PAGE_SIZE) : 0;
+		bool ok = r->type == VMI_MAP_RAM && at >= r->base && at >= (1UL << 20) &&
+			  !overlap(at, m->size, boot_info.module[0].base, boot_info.module[0].size);
+
+		for (u32 s = 0; ok && s < k->nr_segs; s++)
+			ok = !overlap(at, m->size, k->seg[s].gpa, k->seg[s].memsz);
+		if (ok)
+			to = MAX(to, at);
+	}
+	if (!to)
+		fatal("dom0_mem leaves no room for the initramfs of %lu MiB: raise it", m->size >> 20);
+	memmove(ma_to_va(to), ma_to_va(m->base), m->size);
+	m->base = to;
+}
+
 static void check_initramfs(const struct boot_module *m)
 {
 	static const struct { const char *name; u8 len; u8 magic[6]; } kinds[] = {
@@ -124,20 +156,24 @@ static void check_initramfs(const struct boot_module *m)
 	fatal("module 2 is not an initramfs (no cpio archive, compressed or not): build it with `make initramfs`");
 }
 
+u32 guest_features(void)
+{
+	return VMI_FEAT_TSC_STABLE | (cpu_info.fsgsbase ? VMI_FEAT_FSGSBASE : 0);
+}
+
 u32 dom_features(const struct domain *d)
 {
-	return (d->privileged ? VMI_FEAT_PRIVILEGED : 0) | VMI_FEAT_TSC_STABLE |
-	       (cpu_info.fsgsbase ? VMI_FEAT_FSGSBASE : 0);
+	return guest_features() | (d->privileged ? VMI_FEAT_PRIVILEGED : 0);
 }
 
 struct vcpu *dom0_build(void)
 {
 	struct boot_info *b = &boot_info;
 	struct domain *d = page_or_die();
-	struct vcpu *v = page_or_die();
 	struct vmi_start_info *si = page_or_die();
 	struct elf_kernel k;
 	const char *why;
+	struct vcpu *v;
 	u64 rsdp = power_init();
 
 	why = elf_parse(ma_to_va(b->module[0].base), b->module[0].size, &k);
@@ -148,19 +184,13 @@ struct vcpu *dom0_build(void)
 
 	d->id = DOMID_0;
 	d->privileged = true;
-	d->vcpu[0] = v;
-	v->domain = d;
-	v->vectors = page_or_die();
-	v->arch = page_or_die();
-	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) |
-		 (cpu_info.xsave ? CR4_OSXSAVE : 0);
-	if (p2m_init(d) || area_init(&v->arch->area) ||
-	    shadow_domain_init(d, options.shadow_mem >> PAGE_SHIFT))
+	d->started = true;
+	d->nr_vcpus = 1;
+	memcpy(d->name, "Domain-0", sizeof("Domain-0"));
+	dom0 = d;
+	if (domain_init(d, options.shadow_mem) || vcpu_create(d, 0))
 		fatal("hv_mem is too small to build domain 0: raise or remove the option");
-	v->shared = v->arch->area.shared;
-	v->shared_mfn = v->arch->area.shared_mfn;
-	v->shadow.area_l4e = area_l4e(&v->arch->area);
-	clock_fill(&v->shared->clock);
+	v = d->vcpu[0];
 
 	si->magic = VMI_START_MAGIC;
 	si->version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR;
@@ -172,13 +202,16 @@ struct vcpu *dom0_build(void)
 	si->domid = DOMID_0;
 	si->nr_vcpus = 1;
 	give_memory(d, si);
-	load_kernel(d, &k);
 	if (b->nr_modules > 1) {
-		if (!owns(d, b->module[1].base, b->module[1].size))
-			fatal("dom0_mem leaves no room for the initramfs: raise it");
+		place_initramfs(d, si, &k, &b->module[1]);
 		si->initrd = b->module[1].base;
 		si->initrd_size = b->module[1].size;
 	}
+	load_kernel(d, &k);
+	give_rest();
+	/* Its shadow tables must be there when other domains have taken the rest. */
+	if (!heap_budget(DOMID_0, d->shadow.max_tables))
+		fatal("hv_mem is too small for shadow_mem=%luM: raise or remove one of them", options.shadow_mem >> 20);
 	if (!owns(d, START_INFO_GPA, LOW_END - START_INFO_GPA))
 		fatal("there is no RAM at %lx for the start info: this machine's memory map cannot be used", START_INFO_GPA);
 	memcpy(ma_to_va(START_INFO_GPA), si, sizeof(*si));
@@ -190,12 +223,7 @@ struct vcpu *dom0_build(void)
 	v->cr3 = k.cr3;
 	v->shared->cr3 = k.cr3;
 	v->regs.rip = k.entry;
-	v->regs.cs = VMI_KERNEL_CS;
-	v->regs.ss = 1;
-	v->regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	v->regs.rsi = START_INFO_GPA;
-	*area_desc(&v->arch->area, DESC_REGS_TOP) = (u64)(&v->regs + 1);
-	pcpu_map_area(this_cpu(), &v->arch->area);
 	log_info("domain 0: %lu MiB, kernel entry %p, %s", d->p2m.nr_ram >> 8, (void *)k.entry,
 		 b->nr_modules > 1 ? "with an initramfs" : "no initramfs");
 	return v;

@@ -259,12 +259,12 @@ bool emulate(struct vcpu *v)
 		WRITE_ONCE(v->shared->vif, 1);
 		if (in.pos < in.have && in.b[in.pos] == 0xf4) {
 			in.pos++;
-			v->blocked = true;
+			vcpu_block(v);
 		}
 		done = true;
 		break;
 	case 0xf4:					/* hlt */
-		v->blocked = true;
+		vcpu_block(v);
 		done = true;
 		break;
 	case 0xcf:

@@ -6,6 +6,7 @@
  * checked here once: canonical and in the upper half, so that no later iretq
  * can fault in ring 0 (R9).
  */
+#include <hv/conring.h>
 #include <hv/dispatch.h>
 #include <hv/lib.h>
 #include <hv/x86.h>
@@ -70,10 +71,7 @@ long hc_vectors_set(struct vcpu *v, const u64 *a)
 long hc_timer_set(struct vcpu *v, const u64 *a)
 {
 	v->timer_deadline = a[0];
-	if (a[0] && now_ns() >= a[0])
-		timer_interrupt(v);
-	else
-		timer_program(v);
+	sched_timer(v);
 	return 0;
 }
 
@@ -82,28 +80,46 @@ long hc_halt(struct vcpu *v, const u64 *a)
 	WRITE_ONCE(v->shared->vif, 1);
 	if (!READ_ONCE(v->shared->pending)) {
 		COUNT(v->domain, HALTS);
-		v->blocked = true;
+		vcpu_block(v);
 	}
 	return 0;
+}
+
+/* Domain 0 has the serial ports, other domains one line to domain 0. */
+static bool line_ok(const struct domain *d, u64 line)
+{
+	return line < (d->console ? 1 : VMI_NR_CONSOLES);
+}
+
+static size_t line_write(struct domain *d, u32 line, const char *s, size_t n)
+{
+	if (d->console)
+		return conring_put(d->console, CON_OUTPUT, s, n);
+	uart_write(line, s, n);
+	return n;
 }
 
 long hc_console_write(struct vcpu *v, const u64 *a)
 {
 	u64 done = 0, len = MIN(a[2], (u64)CONSOLE_CHUNK);
 
-	if (a[0] >= VMI_NR_CONSOLES)
+	if (!line_ok(v->domain, a[0]))
 		return -VMI_ENOENT;
 	if (a[2] > VMI_CONSOLE_MAX)
 		return -VMI_E2BIG;
 	while (done < len) {
 		char chunk[256];
-		u64 n = MIN(len - done, sizeof(chunk));
+		u64 n = MIN(len - done, sizeof(chunk)), put;
 
 		if (copy_from_guest(v, chunk, a[1] + done, n))
 			return done ? (long)done : -VMI_EFAULT;
-		uart_write(a[0], chunk, n);
-		done += n;
+		put = line_write(v->domain, a[0], chunk, n);
+		done += put;
+		if (put < n)
+			break;
 	}
+	if (done && v->domain->console)
+		domain_event(v->domain->id, VMI_EVENT_CONSOLE);
 	return done;
 }
 
@@ -111,7 +127,7 @@ long hc_console_read(struct vcpu *v, const u64 *a)
 {
 	u64 done = 0;
 
-	if (a[0] >= VMI_NR_CONSOLES)
+	if (!line_ok(v->domain, a[0]))
 		return -VMI_ENOENT;
 	if (a[2] > VMI_CONSOLE_MAX)
 		return -VMI_E2BIG;
@@ -123,7 +139,8 @@ long hc_console_read(struct vcpu *v, const u64 *a)
 		if (copy_to_guest(v, a[1] + done, &probe, 1) ||
 		    copy_to_guest(v, a[1] + MIN(done + sizeof(chunk), a[2]) - 1, &probe, 1))
 			return done ? (long)done : -VMI_EFAULT;
-		n = uart_read(a[0], chunk, MIN(a[2] - done, sizeof(chunk)));
+		n = MIN(a[2] - done, sizeof(chunk));
+		n = v->domain->console ? conring_take(v->domain->console, CON_INPUT, chunk, n) : uart_read(a[0], chunk, n);
 		if (!n)
 			break;
 		if (copy_to_guest(v, a[1] + done, chunk, n))
@@ -195,17 +212,20 @@ long hc_cr4_write(struct vcpu *v, const u64 *a)
 
 long hc_shutdown(struct vcpu *v, const u64 *a)
 {
-	switch (a[0]) {
-	case VMI_SHUTDOWN_POWEROFF:
-		log_info("domain %u powers off", v->domain->id);
-		machine_poweroff();
-	case VMI_SHUTDOWN_REBOOT:
-		log_info("domain %u reboots", v->domain->id);
-		machine_reset();
-	case VMI_SHUTDOWN_CRASH:
-		dom_crash(v, "its kernel panicked");
-		return 0;
-	default:
+	struct domain *d = v->domain;
+
+	if (a[0] > VMI_SHUTDOWN_CRASH)
 		return -VMI_EINVAL;
+	if (a[0] == VMI_SHUTDOWN_CRASH) {
+		dom_stop(d, VMI_SHUTDOWN_CRASH, "its kernel panicked");
+	} else if (!d->privileged) {
+		dom_stop(d, a[0], a[0] == VMI_SHUTDOWN_POWEROFF ? "it powered off" : "it asked for a restart");
+	} else if (a[0] == VMI_SHUTDOWN_POWEROFF) {
+		log_info("domain %u powers off", d->id);
+		machine_poweroff();
+	} else {
+		log_info("domain %u reboots", d->id);
+		machine_reset();
 	}
+	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * time.c - system time from the TSC, wall clock, and the vCPU's one-shot timer.
+ * time.c - system time from the TSC, and the wall clock.
  *
  * System time is nanoseconds since time_init(). The TSC's rate is measured
  * against channel 2 of the 8254 timer; guests compute system time themselves
@@ -130,21 +130,4 @@ void clock_fill(struct vmi_clock *c)
 	c->tsc_shift = shift;
 	c->flags = 1;
 	c->version = 2;
-}
-
-void timer_program(struct vcpu *v)
-{
-	apic_timer_arm(v->timer_deadline);
-}
-
-void timer_interrupt(struct vcpu *v)
-{
-	if (!v->timer_deadline)
-		return;
-	if (now_ns() < v->timer_deadline) {
-		timer_program(v);
-		return;
-	}
-	v->timer_deadline = 0;
-	evt_raise_virq(v, VMI_VIRQ_TIMER);
 }

@@ -43,13 +43,12 @@ void dom_crash(struct vcpu *v, const char *fmt, ...)
 	char why[256];
 	va_list ap;
 
-	if (v->domain->dying)
+	if (v->domain->shut)
 		return;
-	v->domain->dying = true;
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	log_info("domain %u stopped: vCPU %u at RIP %p: %s", v->domain->id, v->id, (void *)v->regs.rip, why);
+	dom_stop(v->domain, VMI_SHUTDOWN_FAULT, "vCPU %u at RIP %p: %s", v->id, (void *)v->regs.rip, why);
 	print_regs(&v->regs);
 }
 
@@ -127,31 +126,24 @@ static void deliver_event(struct vcpu *v)
 	inject(v, v->setup.upcall_vector, false, 0);
 }
 
-void vcpu_kick(struct vcpu *v)
-{
-	v->blocked = false;
-}
-
-static void wait_for_event(struct vcpu *v)
-{
-	while (v->blocked && !READ_ONCE(v->shared->pending))
-		__asm__ volatile ("sti; hlt; cli" : : : "memory");
-	v->blocked = false;
-}
-
 struct vcpu *resume_guest(struct vcpu *v)
 {
-	struct regs *r = &v->regs;
 	struct pcpu *c = this_cpu();
+	struct regs *r;
 
-	if (v->blocked)
-		wait_for_event(v);
-	if (READ_ONCE(v->shared->pending))
-		deliver_event(v);
-	if (!va_canonical(r->rip))
-		inject_exception(v, VEC_GP, true, 0);
-	if (v->domain->dying)
-		machine_stop();		/* it is domain 0 */
+	for (;;) {
+		if (dom0->shut)
+			machine_stop();
+		if (sched_needed())
+			v = schedule(v);
+		r = &v->regs;
+		if (READ_ONCE(v->shared->pending))
+			deliver_event(v);
+		if (!va_canonical(r->rip))
+			inject_exception(v, VEC_GP, true, 0);
+		if (!v->domain->shut)
+			break;
+	}
 
 	if ((r->cs & 3) != 3)
 		r->cs = VMI_KERNEL_CS;
@@ -244,16 +236,15 @@ static bool interrupt(u32 vector)
 		COUNT(v->domain, INTERRUPTS);
 	if (vector == VEC_APIC_TIMER) {
 		apic_eoi();
-		if (v)
-			timer_interrupt(v);
+		sched_tick();
 		return true;
 	}
 	if (vector == VEC_SPURIOUS)
 		return true;
 	if (vector < VEC_PIC || vector >= VEC_PIC + 16)
 		return false;
-	if (uart_interrupt(vector - VEC_PIC, &line) && v)
-		evt_raise_virq(v, line ? VMI_VIRQ_CONSOLE1 : VMI_VIRQ_CONSOLE);
+	if (uart_interrupt(vector - VEC_PIC, &line))
+		evt_raise_virq(dom0->vcpu[0], line ? VMI_VIRQ_CONSOLE1 : VMI_VIRQ_CONSOLE);
 	/* IRQ 7 and 15 may be spurious; no device of ours uses them, and they want no end of interrupt. */
 	if (vector != VEC_PIC + 7 && vector != VEC_PIC + 15)
 		pic_eoi(vector - VEC_PIC);

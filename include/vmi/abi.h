@@ -18,7 +18,7 @@
 #include <vmi/shared.h>
 
 #define VMI_VERSION_MAJOR	1
-#define VMI_VERSION_MINOR	0
+#define VMI_VERSION_MINOR	1
 
 /* Feature word 0 (hypercall `features`). */
 #define VMI_FEAT_PRIVILEGED	(1 << 0)	/* the caller is domain 0 */
@@ -45,7 +45,9 @@
 #define VMI_VIRQ_TIMER		0	/* the vCPU's one-shot timer */
 #define VMI_VIRQ_CONSOLE	1	/* input waits on console line 0 */
 #define VMI_VIRQ_CONSOLE1	2	/* input waits on console line 1 */
-#define VMI_NR_VIRQS		3
+#define VMI_VIRQ_DOMAINS	3	/* domain 0: dom_event has something to tell */
+#define VMI_VIRQ_CONTROL	4	/* domain 0 asks for something: see control_get */
+#define VMI_NR_VIRQS		5
 
 #define VMI_NR_CONSOLES		2	/* line 0: the terminal; line 1: the second serial port */
 #define VMI_CONSOLE_MAX		65536	/* most bytes in one console call */
@@ -68,6 +70,40 @@
 #define VMI_SHUTDOWN_POWEROFF	0
 #define VMI_SHUTDOWN_REBOOT	1
 #define VMI_SHUTDOWN_CRASH	2	/* the guest kernel panicked */
+#define VMI_SHUTDOWN_FAULT	3	/* not by the guest: the hypervisor could not let it go on (vmi_dom_info.why) */
+#define VMI_SHUTDOWN_WATCHDOG	4	/* not by the guest: it ran too long with virtual interrupts off */
+
+/* ---- control_get: what domain 0 asks for --------------------------------- */
+#define VMI_CONTROL_NONE	0
+#define VMI_CONTROL_POWEROFF	1	/* shut down in order */
+#define VMI_CONTROL_REBOOT	2
+
+/* ---- domains --------------------------------------------------------------- */
+#define VMI_DOMID_SELF		0xfffd	/* the caller, where a call takes a domain */
+#define VMI_MAX_DOMAINS		1024	/* identifiers are 0 .. VMI_MAX_DOMAINS - 1, reused as late as possible */
+#define VMI_NAME_MAX		64	/* bytes of a name, with the final NUL */
+#define VMI_WHY_MAX		128
+#define VMI_WEIGHT_DEFAULT	256
+#define VMI_WEIGHT_MAX		65535
+#define VMI_MEMORY_MIN		(1 << 20)
+#define VMI_WATCHDOG_MS		30000	/* default */
+#define VMI_LEND_MAX		512	/* frames of one dom_lend or dom_revoke */
+
+/* vmi_dom_info.flags */
+#define VMI_DOM_NEW		(1 << 0)	/* never unpaused yet */
+#define VMI_DOM_PAUSED		(1 << 1)	/* by dom_pause, or new */
+#define VMI_DOM_SHUTDOWN	(1 << 2)	/* stopped, with a reason */
+#define VMI_DOM_DYING		(1 << 3)	/* dom_destroy has begun */
+#define VMI_DOM_BLOCKED		(1 << 4)	/* every vCPU waits for an event */
+
+/* dom_event flags */
+#define VMI_EVENT_STATE		(1 << 0)	/* it was created, paused, unpaused, stopped or destroyed */
+#define VMI_EVENT_CONSOLE	(1 << 1)	/* its console has output, or room for input again */
+
+/* vmi_vcpu_state.flags */
+#define VMI_VCPU_USER		(1 << 0)	/* in user mode (ring 3), else in the guest kernel (ring 1) */
+#define VMI_VCPU_VIF		(1 << 1)	/* virtual interrupts are on */
+#define VMI_VCPU_BLOCKED	(1 << 2)	/* waits for an event */
 
 /* ---- Start info ---------------------------------------------------------- */
 #define VMI_START_MAGIC		0x31304f464e494d56	/* "VMINFO01", little-endian bytes */
@@ -135,7 +171,83 @@ struct vmi_vcpu_setup {
 	uint32_t reserved[3];		/* IN: 0 */
 };
 
+/* Argument of dom_create. */
+struct vmi_dom_config {
+	uint64_t memory;		/* IN: bytes, whole pages from guest-physical 0, VMI_MEMORY_MIN or more; taken when touched */
+	uint64_t shadow;		/* IN: bytes for shadow tables; 0: chosen */
+	uint32_t nr_vcpus;		/* IN: 1 to vmi_machine.max_vcpus */
+	uint32_t weight;		/* IN: share of the processors, 1 to VMI_WEIGHT_MAX; 0: VMI_WEIGHT_DEFAULT */
+	uint32_t cap;			/* IN: most percent of one processor; 0: no limit */
+	uint32_t watchdog_ms;		/* IN: processor time with virtual interrupts off before it is stopped; 0: VMI_WATCHDOG_MS */
+	uint8_t  uuid[16];		/* IN: kept for the tools */
+	uint8_t  name[VMI_NAME_MAX];	/* IN: for messages, NUL-terminated, printable ASCII */
+	uint64_t reserved[4];		/* IN: 0 */
+};
+
+/* Result of dom_info. */
+struct vmi_dom_info {
+	uint32_t domid;
+	uint32_t flags;			/* VMI_DOM_* */
+	uint32_t reason;		/* VMI_SHUTDOWN_*, where VMI_DOM_SHUTDOWN is set */
+	uint32_t nr_vcpus;
+	uint64_t memory;		/* bytes it may use */
+	uint64_t populated;		/* bytes of these that have frames */
+	uint64_t lent;			/* bytes of these that domain 0 sees */
+	uint64_t shadow;		/* bytes of shadow tables now, */
+	uint64_t shadow_max;		/* and at most */
+	uint64_t cpu_ns;		/* time its vCPUs ran */
+	uint64_t wait_ns;		/* time they could have run but did not */
+	uint64_t created_ns;		/* system time */
+	uint64_t started_ns;		/* system time of the first dom_unpause; 0: not yet */
+	uint32_t weight;
+	uint32_t cap;
+	uint8_t  uuid[16];
+	uint8_t  name[VMI_NAME_MAX];
+	uint8_t  why[VMI_WHY_MAX];	/* one line, where the hypervisor stopped it */
+	uint64_t reserved[4];
+};
+
+/* Result of dom_event. */
+struct vmi_dom_event {
+	uint32_t domid;
+	uint32_t flags;			/* VMI_EVENT_* since it was last told */
+};
+
+/* Result of machine_info. */
+struct vmi_machine {
+	uint64_t memory;		/* bytes of RAM */
+	uint64_t free;			/* bytes that a new domain can have */
+	uint64_t hv;			/* bytes the hypervisor keeps for itself */
+	uint64_t tsc_khz;
+	uint64_t now_ns;		/* system time */
+	uint64_t wall_ns;		/* wall clock at system time 0, ns since 1970 */
+	uint64_t idle_ns;		/* time the processors had nothing to run */
+	uint32_t nr_cpus;
+	uint32_t nr_domains;
+	uint32_t max_vcpus;		/* of a domain */
+	uint32_t guest_features;	/* feature word 0 of an unprivileged domain */
+	uint64_t reserved[4];
+};
+
+/* Argument of vcpu_set and result of vcpu_get, of a domain that is paused. */
+struct vmi_vcpu_state {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rdi, rsi, rbp, rdx, rcx, rbx, rax;
+	uint64_t rip, rflags, rsp;
+	uint64_t cr3;			/* guest-physical, page-aligned but for a PCID */
+	uint64_t cr4;			/* virtual; 0 with vcpu_set: as at the start of a domain */
+	uint64_t fs_base, gs_base, kernel_gs_base;
+	uint64_t dr[4], dr6, dr7;
+	uint64_t xcr0;			/* 0 with vcpu_set: x87 alone */
+	uint64_t timer;			/* deadline, system time in ns; 0: off */
+	uint32_t flags;			/* VMI_VCPU_* */
+	uint16_t cs, ss, ds, es, fs, gs;	/* selectors in user mode; CS and SS are the kernel's own else */
+	uint32_t reserved[6];		/* 0 */
+};
+
 VMI_ASSERT("start info fits a page", sizeof(struct vmi_start_info) <= 4096);
 VMI_ASSERT("vmi_vcpu_setup", sizeof(struct vmi_vcpu_setup) == 80);
+VMI_ASSERT("vmi_dom_config", sizeof(struct vmi_dom_config) == 144);
+VMI_ASSERT("vmi_vcpu_state", sizeof(struct vmi_vcpu_state) == 288);
 #endif /* __ASSEMBLER__ */
 #endif /* VMI_ABI_H */

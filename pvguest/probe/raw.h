@@ -24,7 +24,7 @@ static inline long raw_call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 
 static inline bool known_error(long rc)
 {
 	static const u8 known[] = { VMI_EPERM, VMI_ENOENT, VMI_EIO, VMI_E2BIG, VMI_ENOMEM, VMI_EFAULT,
-				    VMI_EBUSY, VMI_EINVAL, VMI_ENOSPC, VMI_ENOSYS };
+				    VMI_EBUSY, VMI_EINVAL, VMI_ENOSPC, VMI_ENOSYS, VMI_ESRCH, VMI_EAGAIN };
 
 	for (u32 i = 0; i < ARRAY_SIZE(known); i++)
 		if (rc == -(long)known[i])

@@ -221,7 +221,8 @@ class Machine:
             os.symlink(os.path.abspath(path), link)
             specs.append((link + (" " + text.replace(",", ",,") if text else "")))
         args += ["-kernel", self.hypervisor]
-        options = f"{'panic=halt' if interactive else ''} {self.hv_append}".strip()
+        # As much memory as a native boot has, unless hv_append says otherwise.
+        options = f"{'panic=halt' if interactive else ''} dom0_mem=max {self.hv_append}".strip()
         if options:
             args += ["-append", options]
         return args + (["-initrd", ",".join(specs)] if specs else [])

@@ -34,10 +34,6 @@ RECORD(hc_shutdown)
 RECORD(hc_gs_swap)
 RECORD(hc_ldt_set)
 
-void vcpu_kick(struct vcpu *who)
-{
-}
-
 u32 dom_features(const struct domain *who)
 {
 	return who->privileged ? VMI_FEAT_PRIVILEGED : 0;

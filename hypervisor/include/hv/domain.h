@@ -15,6 +15,7 @@
 #include <hv/event.h>
 #include <hv/mm.h>
 #include <hv/p2m.h>
+#include <hv/sched.h>
 #include <hv/shadow.h>
 #include <hv/types.h>
 #include <vmi/abi.h>
@@ -52,19 +53,38 @@ struct vcpu {
 	struct vmi_vcpu_setup setup;	/* validated copy; syscall_entry 0: not registered */
 	struct vmi_vector *vectors;	/* validated copies, one page: VMI_NR_VECTORS */
 	u16 virq_port[VMI_NR_VIRQS];	/* 0: not bound */
+	struct sched_vcpu sched;
 	struct sh_vcpu shadow;
 	struct arch_vcpu *arch;
 } __aligned(16);
 
 struct domain {
 	u16 id;
-	bool privileged;
-	bool dying;
+	bool privileged;		/* it is domain 0 */
+	bool started;			/* was unpaused once */
+	bool paused;
+	bool shut;			/* stopped for good, for `reason` */
+	bool dying;			/* domain_destroy() has begun */
+	u8 reason;			/* VMI_SHUTDOWN_* */
+	u8 control;			/* VMI_CONTROL_* that it has not read yet */
+	u32 nr_vcpus;
+	u64 nr_gfns;			/* its memory, populated when touched; domain 0: 0, its p2m is complete */
+	u64 nr_lent;			/* frames that domain 0 sees */
+	u64 torn;			/* gfns that domain_destroy() has taken back */
+	u32 weight, cap;		/* see core/sched.c */
+	u32 watchdog_ms;
+	u64 cap_used, cap_end;
+	u64 created_ns, started_ns;
+	struct domain *next;		/* by identifier */
+	struct conring *console;	/* NULL: domain 0 */
 	struct p2m p2m;
 	struct sh_domain shadow;
-	struct evt_domain events;
+	struct evt_port *ports;		/* one page: VMI_MAX_PORTS */
 	u64 counters[VMI_NR_CTRS + VMI_NR_HYPERCALLS];
 	struct vcpu *vcpu[DOM_MAX_VCPUS];
+	u8 uuid[16];
+	char name[VMI_NAME_MAX];
+	char why[VMI_WHY_MAX];
 };
 
 #define COUNT(d, name)		((d)->counters[VMI_CTR_##name]++)
@@ -98,7 +118,44 @@ static inline enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
 	return ent & P2M_TYPE;
 }
 
-/* Stop a domain that cannot go on, with the reason in the log; the caller unwinds. */
+/* The domain with identifier `id`, NULL: none. */
+struct domain *domain_find(u32 id);
+struct domain *domain_first(u32 from);		/* the first whose identifier is `from` or larger, or NULL */
+extern struct domain *dom0;
+u32 domain_count(void);
+/*
+ * Make a domain as `cfg` says, which was checked: paused, without memory in use.
+ * -VMI_EINVAL, -VMI_ENOMEM, -VMI_ENOSPC (no identifier is free).
+ */
+long domain_create(const struct vmi_dom_config *cfg);
+/* A bounded part of the end: 0 when nothing is left of it, -VMI_EAGAIN: call again. */
+long domain_destroy(struct domain *d);
+/* Fill in what every domain has; dom0.c uses it, too. 0 or -VMI_ENOMEM. */
+int domain_init(struct domain *d, u64 shadow_bytes);
+/* Make the vCPU `id`, not runnable yet. 0 or -VMI_ENOMEM. */
+int vcpu_create(struct domain *d, u32 id);
+void domain_pause(struct domain *d);
+void domain_unpause(struct domain *d);
+/* What only the arch code knows of the machine. */
+void arch_machine_info(struct vmi_machine *m);
+
+/* Stop it for good, with a line for the log and dom_info; the first reason stays. */
+void dom_stop(struct domain *d, u32 reason, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Copy the first `nr` counters of `d` to `to` in v's memory: how many exist, or -VMI_EFAULT. */
+long domain_counters(const struct domain *d, struct vcpu *v, u64 to, u64 nr);
+/* Something happened that dom_event tells: VMI_EVENT_*. */
+void domain_event(u32 id, u32 flags);
+/* What happened to one domain since it was last told; false: nothing to any. */
+bool domain_next_event(struct vmi_dom_event *e);
+
+/* Arch parts of a vCPU: made zeroed and ready to run; taken apart. Fakes in unit tests. */
+int arch_vcpu_init(struct vcpu *v);
+void arch_vcpu_exit(struct vcpu *v);
+long arch_vcpu_get(struct vcpu *v, struct vmi_vcpu_state *s);
+/* 0; -VMI_EINVAL where the processor or the ABI does not allow a value; -VMI_ENOMEM. */
+long arch_vcpu_set(struct vcpu *v, const struct vmi_vcpu_state *s);
+
+/* The same for the fault of one vCPU, whose registers go to the log; the caller unwinds. */
 void dom_crash(struct vcpu *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -11,22 +11,34 @@
 struct vcpu;
 struct domain;
 
-enum evt_kind { EVT_FREE, EVT_VIRQ, EVT_IPI };
+/*
+ * EVT_OPEN waits for the peer domain to bind it, EVT_PEER is one of two bound
+ * ends, EVT_GONE is what is left of such an end when the other one has gone.
+ */
+enum evt_kind { EVT_FREE, EVT_VIRQ, EVT_IPI, EVT_OPEN, EVT_PEER, EVT_GONE };
 
 struct evt_port {
 	u8 kind;
 	u8 virq;
 	u16 vcpu;			/* that is notified */
+	u16 peer;			/* domain at the other end, or that may become it */
+	u16 peer_port;
 };
+_Static_assert(sizeof(struct evt_port) * VMI_MAX_PORTS == PAGE_SIZE, "the ports fill a page");
 
-struct evt_domain {
-	struct evt_port port[VMI_MAX_PORTS];
-};
+/* A domain's ports. 0, or -VMI_ENOMEM. */
+int evt_domain_init(struct domain *d);
+/* Close all. */
+void evt_domain_exit(struct domain *d);
 
 /* Bind virtual interrupt `virq` of `v`; the port, or -VMI_EINVAL, -VMI_EBUSY, -VMI_ENOSPC. */
 long evt_bind_virq(struct vcpu *v, u32 virq);
 /* Open a port that raises itself on vCPU `vcpu`; the port, or -VMI_EINVAL, -VMI_ENOSPC. */
 long evt_bind_ipi(struct domain *d, u32 vcpu);
+/* Open a port of `d` that domain `peer` may bind; the port, or -VMI_ENOSPC. */
+long evt_alloc(struct domain *d, u16 peer);
+/* Bind a new port of `d` to `port` of `far`; it, or -VMI_ENOENT where it is not open for d, -VMI_ENOSPC. */
+long evt_bind(struct domain *d, struct domain *far, u32 port);
 /* Raise the far end of `port`: 0, or -VMI_ENOENT where the port is not open. */
 long evt_send(struct domain *d, u32 port);
 /* 0, or -VMI_ENOENT. */
@@ -34,7 +46,9 @@ long evt_close(struct domain *d, u32 port);
 /* Raise `virq` of `v`, if it is bound. */
 void evt_raise_virq(struct vcpu *v, u32 virq);
 
-/* The vCPU has an unmasked event: make it notice (arch; a fake in unit tests). */
+/* The vCPU has an unmasked event: make it notice. */
 void vcpu_kick(struct vcpu *v);
+/* It waits for the next one. */
+void vcpu_block(struct vcpu *v);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <hv/types.h>
 
+#define FRAME_LENT	1		/* frame.flags: domain 0 sees it, with a reference of its own */
+
 enum frame_type { FRAME_NONE, FRAME_FREE, FRAME_HV, FRAME_RAM, FRAME_SHADOW };
 
 /* core/frame.c owns all but `u`, which belongs to whoever the type names. */
@@ -15,7 +17,7 @@ struct frame {
 	u32 refs;
 	u16 owner;			/* domid */
 	u8 type;			/* enum frame_type */
-	u8 flags;
+	u8 flags;			/* FRAME_LENT */
 	union {
 		struct {		/* FRAME_RAM: shadow leaves that map it (core/rmap.c) */
 			u64 rmap;
@@ -52,9 +54,16 @@ static inline struct frame *frame_of(mfn_t mfn)
 void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type);
 /* Give frames [mfn, mfn + nr) to the heap; frame 0 is left out, so that 0 can mean none. */
 void heap_add(mfn_t mfn, u64 nr);
-/* One zeroed frame with one reference, or MFN_NONE. */
+/* One zeroed frame with one reference, out of the owner's budget if it has one; or MFN_NONE. */
 mfn_t heap_alloc(u16 owner, enum frame_type type);
+/* Free frames that no budget has a right to. */
 u64 heap_free_frames(void);
+/*
+ * Set `nr` free frames aside for `owner`, which must have no budget: false where there are
+ * not so many. They, and what the owner gives back, wait for it until heap_budget_end().
+ */
+bool heap_budget(u16 owner, u64 nr);
+void heap_budget_end(u16 owner);
 /* Take a reference; false where the frame is free, not there, or at its limit. */
 bool frame_get(mfn_t mfn);
 /* Drop a reference; the last one returns the frame to the heap. */

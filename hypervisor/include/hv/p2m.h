@@ -39,6 +39,11 @@ void p2m_exit(struct domain *d);
  * takes away. Frames mapped as P2M_RAM must have type FRAME_RAM.
  */
 int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type);
+/*
+ * Give `gfn` a zeroed frame, if it is below d->nr_gfns and has none: its entry, or
+ * 0 where it may have none or there is no memory.
+ */
+u64 p2m_populate(struct domain *d, gfn_t gfn);
 /* The entry of `gfn`, any value, from the tree: for p2m_entry() alone. */
 u64 p2m_find(struct domain *d, gfn_t gfn);
 /* p2m_entry(), p2m_get() and p2m_is_large() are in hv/domain.h. */

@@ -67,6 +67,9 @@ enum sh_result { SH_FILLED, SH_FAULT, SH_NOMEM };
  */
 #define SHADOW_MIN_TABLES	64
 int shadow_domain_init(struct domain *d, u32 max_tables);
+/* Take tables back, `nr` times some, of a domain that does not run any more: true when there is nothing left to take. */
+bool shadow_domain_drain(struct domain *d, u32 nr);
+/* The same to the end, and the rest. */
 void shadow_domain_exit(struct domain *d);
 /*
  * Load the root at `cr3` (the low 12 bits, a PCID, are ignored); without `keep`

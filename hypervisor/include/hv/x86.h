@@ -49,6 +49,12 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 #define READ_DR(n) ({ u64 v_; __asm__ volatile ("mov %%db" #n ", %0" : "=r" (v_)); v_; })
 #define WRITE_DR(n, v) __asm__ volatile ("mov %0, %%db" #n : : "r" ((u64)(v)))
 
+/* A fault of the instruction at label `from` goes on at label `to`. */
+#define EX_TABLE(from, to) \
+	".pushsection .ex_table, \"a\"\n" \
+	".quad " #from ", " #to "\n" \
+	".popsection\n"
+
 #define MSR_APIC_BASE		0x0000001b
 #define MSR_SYSENTER_CS		0x00000174
 #define MSR_SYSENTER_EIP	0x00000176
@@ -69,6 +75,7 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 #define EFER_LMA		BIT(10)
 #define EFER_NXE		BIT(11)
 
+#define DR7_GUEST		0xffff03ffUL	/* what a guest may set: not GD */
 #define CR0_GUEST		0x80050033UL	/* what a guest reads: PG AM WP NE ET MP PE */
 #define CR4_PAE			BIT(5)
 #define CR4_MCE			BIT(6)		/* a machine check stops with a message, not silently */
@@ -113,12 +120,16 @@ struct arch_vcpu {
 	mfn_t ldt[VMI_LDT_MAX * 8 / PAGE_SIZE];	/* pages of the copy, 0: none yet */
 	u64 dr[4], dr7;
 	u64 xcr0;
+	u64 fs_base, gs_base, kernel_gs_base, tsc_aux;	/* while it is not loaded; the third without FSGSBASE only */
+	u16 ds, es, fs, gs;	/* the same */
+	u32 ldt_nr;		/* descriptors loaded */
+	u8 *fpu;		/* one page: XSAVE or FXSAVE format */
 	u32 next_root;		/* root slot to be reused next, modulo their number */
 };
 
 struct pcpu {
 	u32 id;
-	struct vcpu *current;	/* whose area is mapped here; NULL: idle */
+	struct vcpu *current;	/* whose area is mapped and whose state is loaded here; NULL: the idle area */
 	u64 *root;		/* L4 of the hypervisor on this processor */
 	struct area idle;
 	u64 stack_top;
@@ -135,7 +146,7 @@ static inline struct pcpu *this_cpu(void)
 struct cpu_info {
 	char vendor[13];
 	u32 max_leaf, max_ext;
-	bool fsgsbase, xsave, smep, rdtscp, invariant_tsc;
+	bool amd, fsgsbase, xsave, smep, rdtscp, invariant_tsc, ibpb;
 	u64 xcr0_mask;		/* components XSETBV may enable */
 	u64 ma_mask;		/* physical address bits */
 };
@@ -148,12 +159,18 @@ bool msr_read_policy(struct vcpu *v, u32 msr, u64 *val);
 bool msr_write_policy(struct vcpu *v, u32 msr, u64 val);
 bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val);
 bool cr4_write_policy(struct vcpu *v, u64 val);
+/* May a guest have this value? */
+bool xcr0_ok(u64 val);
+bool cr4_ok(u64 val);
+bool dr7_ok(u64 val);
+bool breakpoint_ok(u64 va);
 bool debugreg_write_policy(struct vcpu *v, u32 reg, u64 val);
 u64 debugreg_read(struct vcpu *v, u32 reg);
 void cpuid_policy(u32 leaf, u32 sub, u32 out[4]);
 
 /* ---- area.c ------------------------------------------------------------------ */
-int area_init(struct area *a);
+int area_init(struct area *a, u16 owner);	/* 0 or -VMI_ENOMEM, then area_exit() */
+void area_exit(struct area *a);
 u64 area_l4e(const struct area *a);
 void area_load_tables(void);	/* GDTR, IDTR, TR of this processor */
 void area_set_gate_dpl(struct area *a, u8 vector, u8 dpl);
@@ -175,7 +192,6 @@ bool emulate(struct vcpu *v);
 /* ---- apic.c, time.c ------------------------------------------------------------ */
 void apic_init(void);
 void apic_eoi(void);
-void apic_timer_arm(u64 deadline_ns);	/* 0: off */
 void pic_init(void);
 void pic_eoi(u8 irq);
 void pic_unmask(u8 irq);
@@ -184,8 +200,6 @@ u64 now_ns(void);			/* system time: ns since time_init() */
 u64 tsc_khz(void);
 u64 wall_ns_at_boot(void);
 void clock_fill(struct vmi_clock *c);
-void timer_program(struct vcpu *v);
-void timer_interrupt(struct vcpu *v);
 void pit_wait_us(u32 us);
 
 /* ---- uart.c --------------------------------------------------------------------- */
@@ -249,5 +263,6 @@ u64 mm_build(u64 image_ma, u64 (*alloc)(void));
 
 /* ---- dom0.c --------------------------------------------------------------------------- */
 struct vcpu *dom0_build(void);
+u32 guest_features(void);	/* feature word 0 of an unprivileged domain */
 
 #endif

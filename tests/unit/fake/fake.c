@@ -38,7 +38,7 @@ struct domain *fake_domain(void)
 {
 	unsigned int i;
 
-	dom = (struct domain){ .id = 7 };
+	dom = (struct domain){ .id = 7, .weight = VMI_WEIGHT_DEFAULT };
 	frame_assign(FAKE_RAM, FAKE_NR_RAM, dom.id, FRAME_RAM);
 	if (p2m_init(&dom) || p2m_set(&dom, 0, FAKE_RAM, FAKE_NR_RAM, P2M_RAM) ||
 	    p2m_set(&dom, FAKE_MMIO_GFN, FAKE_MMIO, FAKE_NR_MMIO, P2M_MMIO))
@@ -106,6 +106,71 @@ void arch_root_forget(struct domain *d, mfn_t l4)
 void dom_crash(struct vcpu *v, const char *fmt, ...)
 {
 	fake.crashed = true;
+}
+
+u64 now_ns(void)
+{
+	return fake.now;
+}
+
+u32 cpu_id(void)
+{
+	return 0;
+}
+
+void arch_switch(struct vcpu *from, struct vcpu *to)
+{
+	fake.nr_switches++;
+}
+
+void arch_timer_arm(u64 ns)
+{
+	fake.timer = ns;
+}
+
+/* Time passes until the timer. */
+void arch_idle(void)
+{
+	if (fake.on_idle)
+		fake.on_idle();
+	else
+		fake.now = MAX(fake.now, fake.timer);
+	sched_tick();
+}
+
+int arch_vcpu_init(struct vcpu *v)
+{
+	mfn_t mfn = heap_alloc(v->domain->id, FRAME_HV);
+
+	if (mfn == MFN_NONE)
+		return -VMI_ENOMEM;
+	v->shared_mfn = mfn;
+	v->shared = mfn_to_va(mfn);
+	v->shadow.area_l4e = FAKE_AREA_L4E;
+	return 0;
+}
+
+void arch_vcpu_exit(struct vcpu *v)
+{
+	if (v->shared)
+		frame_put(v->shared_mfn);
+}
+
+long arch_vcpu_get(struct vcpu *v, struct vmi_vcpu_state *s)
+{
+	s->rip = v->regs.rip;
+	return 0;
+}
+
+long arch_vcpu_set(struct vcpu *v, const struct vmi_vcpu_state *s)
+{
+	v->regs.rip = s->rip;
+	return shadow_load(v, s->cr3, false);
+}
+
+void arch_machine_info(struct vmi_machine *m)
+{
+	m->memory = FAKE_FRAMES * PAGE_SIZE;
 }
 
 static void say(const char *what, const char *fmt, va_list ap)

@@ -32,7 +32,10 @@
 
 struct fake {
 	u64 nr_tlb_flushes;
+	u64 nr_switches;
+	u64 now, timer;			/* system time, and what arch_timer_arm() was told */
 	bool crashed;
+	void (*on_idle)(void);
 	void (*on_tlb_flush)(void);
 	void (*on_root_forget)(mfn_t l4);
 };
