@@ -67,19 +67,22 @@ long hc_features(struct vcpu *v, const u64 *a)
 	return dom_features(v->domain);
 }
 
-long hc_cr3_load(struct vcpu *v, const u64 *a)
+int vcpu_load_cr3(struct vcpu *v, u64 val)
 {
-	u64 cr3 = a[0] & ~BIT(VMI_CR3_NOFLUSH_BIT);
-	int rc;
+	u64 cr3 = val & ~BIT(VMI_CR3_NOFLUSH_BIT);
+	int rc = shadow_load(v, cr3, val >> VMI_CR3_NOFLUSH_BIT);
 
 	COUNT(v->domain, CR3_LOADS);
-	rc = shadow_load(v, cr3, a[0] >> VMI_CR3_NOFLUSH_BIT);
 	if (rc)
 		return rc;
 	v->cr3 = cr3;
 	v->shared->cr3 = cr3;
-	arch_root_ready(v);
 	return 0;
+}
+
+long hc_cr3_load(struct vcpu *v, const u64 *a)
+{
+	return vcpu_load_cr3(v, a[0]);
 }
 
 long hc_tlb_flush(struct vcpu *v, const u64 *a)

@@ -244,12 +244,44 @@ static void root_use(struct vcpu *v, struct sh_root *r)
 		root_put(d, old);
 }
 
-void shadow_switched(struct vcpu *v, u64 cr3)
+/* Not by itself to the root any more: it goes away, or has been replaced. */
+void sh_root_forget(struct domain *d, struct sh_root *r, unsigned int c)
 {
-	struct sh_root *r = root_find(v->domain, cr3 & PAGE_MASK);
+	struct sh_vcpu *sv = d->vcpu[c] ? &d->vcpu[c]->shadow : NULL;
 
-	BUG_ON(!r || !r->l4[v->id]);
-	root_use(v, r);
+	for (u32 i = 0; sv && i < SHADOW_READY; i++) {
+		if (sv->ready[i].root != r)
+			continue;
+		sv->ready[i].root = NULL;
+		arch_root_slot(d->vcpu[c], i, 0, 0);
+	}
+}
+
+/* The loaded root, which the guest calls `cr3`, takes its own place or the oldest one's. */
+static void root_ready(struct vcpu *v, u64 cr3)
+{
+	struct sh_vcpu *sv = &v->shadow;
+	u32 i;
+
+	for (i = 0; i < SHADOW_READY; i++)
+		if (sv->ready[i].root == sv->root)
+			break;
+	if (i == SHADOW_READY)
+		i = sv->next_ready++ % SHADOW_READY;
+	sv->ready[i] = (struct sh_ready){ .cr3 = cr3, .root = sv->root };
+	arch_root_slot(v, i, cr3, sv->l4);
+}
+
+void shadow_switched(struct vcpu *v, mfn_t l4)
+{
+	struct sh_ready *r = v->shadow.ready;
+
+	while (!r->root || r->root->l4[v->id] != l4) {
+		r++;
+		BUG_ON(r == v->shadow.ready + SHADOW_READY);
+	}
+	v->cr3 = r->cr3;
+	root_use(v, r->root);
 	sh_sync(v->domain);			/* the old root may have been dead */
 }
 
@@ -274,6 +306,7 @@ int shadow_load(struct vcpu *v, u64 cr3, bool keep)
 	if (frame_of(r->l4[v->id])->u.sh.key != d->shadow.state->epoch)
 		sh_recheck_links(d, r, v->id, SLOT_UPPER, SLOT_TOP);
 	root_use(v, r);
+	root_ready(v, cr3);
 	if (!keep)
 		shadow_flush_user(v);
 	else
@@ -292,8 +325,7 @@ int shadow_root_drop(struct domain *d, u64 gpa)
 		root_unhash(d, r);
 		r->dead = true;
 		for (unsigned int c = 0; c < DOM_MAX_VCPUS; c++)
-			if (r->l4[c])
-				arch_root_forget(d, r->l4[c]);
+			sh_root_forget(d, r, c);
 		sh_root_clear_user(d, r);
 	} else {
 		sh_root_free(d, r);

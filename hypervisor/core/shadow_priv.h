@@ -189,6 +189,7 @@ struct reread {
 mfn_t sh_table_new(struct domain *d, int level);
 mfn_t sh_upper_get(struct vcpu *v, unsigned int slot, u64 key);
 void sh_root_free(struct domain *d, struct sh_root *r);
+void sh_root_forget(struct domain *d, struct sh_root *r, unsigned int vcpu);
 
 /* shfill.c */
 void sh_leaf_install(struct domain *d, u64 *leaf, u64 new);

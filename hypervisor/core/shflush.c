@@ -128,7 +128,7 @@ void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
 
 	if (!r->l4[c])
 		return;
-	arch_root_forget(d, r->l4[c]);
+	sh_root_forget(d, r, c);
 	l4 = mfn_to_va(r->l4[c]);
 	l4[SLOT_AREA] = 0;
 	for (slot = next_upper(d, SLOT_AREA + 1); slot <= SLOT_TOP; slot = next_upper(d, slot + 1))
@@ -142,8 +142,8 @@ void sh_l4_free(struct domain *d, struct sh_root *r, unsigned int c)
  * A guest may change an upper L4 entry, flush, and expect that nothing made from
  * the old one is used. The old one's table may live on for other roots, so an L4
  * must not link it any more: slots first .. last are compared with the guest's.
- * Loaded L4s are checked at each flush of the upper half, which begins an epoch;
- * the others when they are loaded, if theirs is over.
+ * Loaded L4s and those that are ready are checked at each flush of the upper half,
+ * which begins an epoch; the others when they are loaded, if theirs is over.
  */
 void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, unsigned int first, unsigned int last)
 {
@@ -153,7 +153,7 @@ void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, un
 
 	if (p2m_get(d, r->gpa >> PAGE_SHIFT, &mfn) == P2M_RAM)
 		guest = mfn_to_va(mfn);
-	for (slot = MAX(first, SLOT_AREA + 1U); slot <= last; slot++) {
+	for (slot = next_upper(d, MAX(first, SLOT_AREA + 1U)); slot <= last; slot = next_upper(d, slot + 1)) {
 		if (!t[slot])
 			continue;
 		e = guest ? READ_ONCE(guest[slot]) : 0;
@@ -171,15 +171,19 @@ void sh_recheck_links(struct domain *d, struct sh_root *r, unsigned int vcpu, un
 /* Slots first .. last of the upper half are being flushed. */
 static void new_epoch(struct domain *d, unsigned int first, unsigned int last)
 {
-	struct sh_root *r;
-	unsigned int c;
+	struct sh_vcpu *sv;
+	unsigned int c, i;
 
 	d->shadow.state->epoch++;
-	arch_root_forget(d, MFN_NONE);
 	for (c = 0; c < DOM_MAX_VCPUS; c++) {
-		r = d->vcpu[c] ? d->vcpu[c]->shadow.root : NULL;
-		if (r)
-			sh_recheck_links(d, r, c, first, last);
+		if (!d->vcpu[c])
+			continue;
+		sv = &d->vcpu[c]->shadow;
+		if (sv->root)
+			sh_recheck_links(d, sv->root, c, first, last);
+		for (i = 0; i < SHADOW_READY; i++)
+			if (sv->ready[i].root && sv->ready[i].root != sv->root)
+				sh_recheck_links(d, sv->ready[i].root, c, first, last);
 	}
 }
 

@@ -210,57 +210,14 @@ void pcpu_map_area(struct pcpu *c, struct area *a)
 	WRITE_CR(3, va_to_ma(c->root));
 }
 
-/*
- * Let the trampoline switch to the root of this vCPU that is loaded now, when
- * the guest asks for `cr3`. The oldest of the pairs makes room.
- */
-void arch_root_ready(struct vcpu *v)
+_Static_assert(NR_ROOT_SLOTS == SHADOW_READY, "the trampoline knows all roots that are ready");
+
+void arch_root_slot(struct vcpu *v, u32 i, u64 cr3, mfn_t l4)
 {
-	struct arch_vcpu *a = v->arch;
-	u32 i;
+	u64 *slot = area_desc(&v->arch->area, DESC_ROOTS + 16 * i);
 
-	for (i = 0; i < NR_ROOT_SLOTS; i++) {
-		u64 *slot = area_desc(&a->area, DESC_ROOTS + 16 * i);
-
-		if (slot[0] == v->cr3 || slot[1] == v->shadow.l4 << PAGE_SHIFT)
-			break;
-	}
-	if (i == NR_ROOT_SLOTS)
-		i = a->next_root++ % NR_ROOT_SLOTS;
-	area_desc(&a->area, DESC_ROOTS + 16 * i)[0] = v->cr3;
-	area_desc(&a->area, DESC_ROOTS + 16 * i)[1] = v->shadow.l4 << PAGE_SHIFT;
-}
-
-void arch_root_forget(struct domain *d, mfn_t l4)
-{
-	for (u32 c = 0; c < DOM_MAX_VCPUS; c++) {
-		struct vcpu *v = d->vcpu[c];
-
-		for (u32 i = 0; v && i < NR_ROOT_SLOTS; i++) {
-			u64 *slot = area_desc(&v->arch->area, DESC_ROOTS + 16 * i);
-
-			if (l4 == MFN_NONE || slot[1] == l4 << PAGE_SHIFT) {
-				slot[0] = ROOT_SLOT_NONE;
-				slot[1] = 0;
-			}
-		}
-	}
-}
-
-/* The trampoline has switched since the hypervisor last knew: catch up. */
-void area_root_adopt(struct vcpu *v)
-{
-	for (u32 i = 0; i < NR_ROOT_SLOTS; i++) {
-		u64 *slot = area_desc(&v->arch->area, DESC_ROOTS + 16 * i);
-
-		if (slot[1] != v->regs.root)
-			continue;
-		shadow_switched(v, slot[0]);
-		BUG_ON(v->shadow.l4 << PAGE_SHIFT != v->regs.root);
-		v->cr3 = slot[0];
-		return;
-	}
-	BUG_ON(true);
+	slot[0] = l4 ? cr3 : ROOT_SLOT_NONE;
+	slot[1] = l4 << PAGE_SHIFT;
 }
 
 /*

@@ -218,10 +218,8 @@ struct vcpu *dom0_build(void)
 	memcpy(ma_to_va(CMDLINE_GPA), b->module[0].cmdline, VMI_CMDLINE_MAX);
 	frame_put(va_to_mfn(si));
 
-	if (shadow_load(v, k.cr3, false))
+	if (vcpu_load_cr3(v, k.cr3))
 		fatal("the kernel's initial page table at %lx is not in its memory: build it again", k.cr3);
-	v->cr3 = k.cr3;
-	v->shared->cr3 = k.cr3;
 	v->regs.rip = k.entry;
 	v->regs.rsi = START_INFO_GPA;
 	log_info("domain 0: %lu MiB, kernel entry %p, %s", d->p2m.nr_ram >> 8, (void *)k.entry,

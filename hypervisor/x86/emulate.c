@@ -110,8 +110,6 @@ static bool mov_from_cr(struct vcpu *v, u32 cr, u64 *reg)
 
 static bool mov_to_cr(struct vcpu *v, u32 cr, u64 val)
 {
-	bool keep = val >> VMI_CR3_NOFLUSH_BIT;
-
 	switch (cr) {
 	case 0:				/* paging, protection and WP stay on */
 		return true;
@@ -119,13 +117,7 @@ static bool mov_to_cr(struct vcpu *v, u32 cr, u64 val)
 		v->shared->cr2 = val;
 		return true;
 	case 3:
-		val &= ~BIT(VMI_CR3_NOFLUSH_BIT);
-		if (shadow_load(v, val, keep))
-			return false;
-		COUNT(v->domain, CR3_LOADS);
-		v->cr3 = val;
-		v->shared->cr3 = val;
-		return true;
+		return !vcpu_load_cr3(v, val);
 	case 4:
 		/* Any change of CR4's paging bits flushes everything (SDM vol. 3A, 4.10.4.1). */
 		if (!cr4_write_policy(v, val))

@@ -257,7 +257,7 @@ struct vcpu *trap_from_guest(struct vcpu *v)
 
 	COUNT_ADD(v->domain, CR3_WRITES, 2);
 	if (v->regs.root != v->shadow.l4 << PAGE_SHIFT)
-		area_root_adopt(v);
+		shadow_switched(v, v->regs.root >> PAGE_SHIFT);	/* the trampoline did */
 	if (vector == REGS_HYPERCALL)
 		hypercall(v);
 	else if (vector < 32)

@@ -299,15 +299,13 @@ static void hw_flush(void)
 	memset(hw, 0, sizeof(hw));
 }
 
-/* L4s that the trampoline of each vCPU switches to without the hypervisor. */
-static mfn_t ready[DOM_MAX_VCPUS][NR_ROOTS];
+/* What the trampoline of each vCPU switches to without the hypervisor. */
+static struct { u64 cr3; mfn_t l4; } ready[DOM_MAX_VCPUS][SHADOW_READY];
 
-static void trampoline_forget(mfn_t l4)
+static void trampoline_slot(struct vcpu *v, u32 i, u64 cr3, mfn_t l4)
 {
-	for (u32 c = 0; c < DOM_MAX_VCPUS; c++)
-		for (u32 r = 0; r < NR_ROOTS; r++)
-			if (l4 == MFN_NONE || ready[c][r] == l4)
-				ready[c][r] = 0;
+	ready[v->id][i].cr3 = cr3;
+	ready[v->id][i].l4 = l4;
 }
 
 static void hw_check(void)
@@ -582,7 +580,6 @@ static void do_load(struct vcpu *v)
 		FAIL("returned %d", rc);
 	if (rc)
 		return;
-	ready[v->id][root] = v->shadow.l4;
 	left_root(old);
 	if (!keep)
 		forget_user(root);
@@ -591,16 +588,17 @@ static void do_load(struct vcpu *v)
 
 static void do_switch(struct vcpu *v)
 {
-	u32 root = rnd(NR_ROOTS), old = root_index(v->shadow.root);
-	mfn_t l4 = ready[v->id][root];
+	u32 i = rnd(SHADOW_READY), root, old = root_index(v->shadow.root);
+	mfn_t l4 = ready[v->id][i].l4;
 
 	if (!l4)
 		return;
+	root = (ready[v->id][i].cr3 >> PAGE_SHIFT) - ROOT_GFN;
 	snprintf(op, sizeof(op), "vcpu %u is switched to root %u", v->id, root);
 	nr_switched++;
-	shadow_switched(v, (ROOT_GFN + root) << PAGE_SHIFT);
-	if (v->shadow.l4 != l4)
-		FAIL("it has another L4 now");
+	shadow_switched(v, l4);
+	if (root_index(v->shadow.root) != root || v->shadow.l4 != l4 || v->cr3 != ready[v->id][i].cr3)
+		FAIL("it has another root now");
 	left_root(old);
 }
 
@@ -717,8 +715,8 @@ static void start(u32 pool)
 
 	fake_reset();
 	fake.on_tlb_flush = hw_flush;
-	fake.on_root_forget = trampoline_forget;
-	trampoline_forget(MFN_NONE);
+	fake.on_root_slot = trampoline_slot;
+	memset(ready, 0, sizeof(ready));
 	hw_flush();
 	memset(gone, 0, sizeof(gone));
 	memset(dead_loaded, 0, sizeof(dead_loaded));

@@ -118,6 +118,8 @@ static inline enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
 	return ent & P2M_TYPE;
 }
 
+/* The guest writes `val` to CR3, with bit 63: keep translations. 0 or an error of shadow_load(). */
+int vcpu_load_cr3(struct vcpu *v, u64 val);
 /* The domain with identifier `id`, NULL: none. */
 struct domain *domain_find(u32 id);
 struct domain *domain_first(u32 from);		/* the first whose identifier is `from` or larger, or NULL */

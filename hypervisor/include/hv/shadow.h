@@ -51,11 +51,20 @@ struct sh_domain {
 	struct sh_state *state;
 };
 
+/* Roots that the arch code switches a vCPU to by itself, see arch_root_slot(). */
+#define SHADOW_READY	8
+struct sh_ready {
+	u64 cr3;			/* guest's value */
+	struct sh_root *root;		/* NULL: none */
+};
+
 struct sh_vcpu {
 	struct sh_root *root;		/* loaded */
 	mfn_t l4;			/* the L4 table to run on */
 	mfn_t alias_l3;			/* for slot 511, with the shared page's alias only; 0 until the first load */
 	u64 area_l4e;			/* entry for L4 slot 256, set by arch code before shadow_load() */
+	struct sh_ready ready[SHADOW_READY];
+	u32 next_ready;			/* to be replaced next, modulo their number */
 };
 
 enum sh_result { SH_FILLED, SH_FAULT, SH_NOMEM };
@@ -72,9 +81,9 @@ bool shadow_domain_drain(struct domain *d, u32 nr);
 /* The same to the end, and the rest. */
 void shadow_domain_exit(struct domain *d);
 /*
- * Load the root at `cr3` (the low 12 bits, a PCID, are ignored); without `keep`
- * its user half is flushed. 0; -VMI_EINVAL where it is not RAM of the domain;
- * -VMI_ENOMEM. After an error the old root stays loaded.
+ * Load the root at `cr3` (the low 12 bits, a PCID, are ignored), and make it ready;
+ * without `keep` its user half is flushed. 0; -VMI_EINVAL where it is not RAM of
+ * the domain; -VMI_ENOMEM. After an error the old root stays loaded.
  */
 int shadow_load(struct vcpu *v, u64 cr3, bool keep);
 /* Fill one page. SH_FAULT: *error is the error code for the guest. */
@@ -87,16 +96,13 @@ int shadow_root_drop(struct domain *d, u64 gpa);
 /* Remove every shadow entry that maps `mfn` (rule M3). */
 void shadow_unmap_frame(struct domain *d, mfn_t mfn);
 
+/* The arch code switched v to a root that is ready, whose L4 is `l4`. */
+void shadow_switched(struct vcpu *v, mfn_t l4);
 /*
- * The arch code switched v to the root `cr3` by itself, as a load that keeps
- * translations would. Only between a load of that root and the next
- * arch_root_forget() that names its L4.
+ * From now on the arch code may switch v to `l4` by itself when the guest loads
+ * `cr3` and keeps translations; l4 0: slot i is empty (arch; a fake in unit tests).
  */
-void shadow_switched(struct vcpu *v, u64 cr3);
-/* v's loaded root (v->cr3, v->shadow.l4) is ready for such switches (arch). */
-void arch_root_ready(struct vcpu *v);
-/* The arch code must not switch to this L4 by itself any more; MFN_NONE: to none of the domain's. */
-void arch_root_forget(struct domain *d, mfn_t l4);
+void arch_root_slot(struct vcpu *v, u32 i, u64 cr3, mfn_t l4);
 
 /* Forget hardware translations of a domain on every processor (arch; a fake in unit tests). */
 void arch_tlb_flush(struct domain *d);

@@ -124,7 +124,6 @@ struct arch_vcpu {
 	u16 ds, es, fs, gs;	/* the same */
 	u32 ldt_nr;		/* descriptors loaded */
 	u8 *fpu;		/* one page: XSAVE or FXSAVE format */
-	u32 next_root;		/* root slot to be reused next, modulo their number */
 };
 
 struct pcpu {
@@ -178,7 +177,6 @@ void area_set_pf_bounce(struct area *a, bool on);
 u64 *area_desc(struct area *a, u32 off);
 void pcpu_init(struct pcpu *c);
 void pcpu_map_area(struct pcpu *c, struct area *a);
-void area_root_adopt(struct vcpu *v);
 long gdt_write(struct vcpu *v, u32 slot, u64 desc);
 long ldt_set(struct vcpu *v, u64 va, u32 nr);
 

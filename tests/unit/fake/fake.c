@@ -93,14 +93,10 @@ void arch_tlb_flush(struct domain *d)
 }
 
 /* Only where a suite plays the trampoline are roots switched to without a load. */
-void arch_root_ready(struct vcpu *v)
+void arch_root_slot(struct vcpu *v, u32 i, u64 cr3, mfn_t l4)
 {
-}
-
-void arch_root_forget(struct domain *d, mfn_t l4)
-{
-	if (fake.on_root_forget)
-		fake.on_root_forget(l4);
+	if (fake.on_root_slot)
+		fake.on_root_slot(v, i, cr3, l4);
 }
 
 void dom_crash(struct vcpu *v, const char *fmt, ...)

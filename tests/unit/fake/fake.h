@@ -37,7 +37,7 @@ struct fake {
 	bool crashed;
 	void (*on_idle)(void);
 	void (*on_tlb_flush)(void);
-	void (*on_root_forget)(mfn_t l4);
+	void (*on_root_slot)(struct vcpu *v, u32 i, u64 cr3, mfn_t l4);
 };
 extern struct fake fake;
 
