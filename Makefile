@@ -22,7 +22,7 @@ TOOLS := $(BUILD)/dom0-tools/vmi
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs run demo iso gdb test test-long unit bench \
+.PHONY: help all setup gen hypervisor kernel probe initramfs debian run demo iso gdb test test-long unit bench \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
@@ -60,6 +60,9 @@ $(INITRAMFS): $(AGENT) $(TOOLS) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/
 	$(call say,CPIO,initramfs.cpio.gz)
 	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) -- $(PROGRAMS)
 
+debian: ## build the Debian user land of tests/lab --debian
+	$(Q)tests/debian/build
+
 $(TOOLS): $(wildcard dom0-tools/*.c dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
 
@@ -94,10 +97,10 @@ gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 
 # ---- test -------------------------------------------------------------------
 
-test: all ## all tests that CI runs; one: tests/run NAME
+test: all debian ## all tests that CI runs; one: tests/run NAME
 	@tests/run --no-build
 
-test-long: all ## those, and the ones that take longer
+test-long: all debian ## those, and the ones that take longer
 	@tests/run --no-build --long
 
 unit: gen ## the unit tests of the core, on this machine

@@ -29,6 +29,7 @@ import time
 
 from cpio import Cpio
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("VMI_CACHE") or os.path.expanduser("~/.cache/vmi")
 BUILD = os.environ.get("BUILD") or f"{CACHE}/build"
 QEMU = "qemu-system-x86_64"
@@ -85,8 +86,16 @@ def find(what):
         "kernel": (f"{CACHE}/linux/vmlinux", "run `make kernel`"),
         "initramfs": (f"{BUILD}/initramfs.cpio.gz", "run `make initramfs`"),
         "hypervisor": (f"{BUILD}/hypervisor/vmi.bin", "run `make hypervisor`"),
+        "debian": (f"{CACHE}/debian/debian.squashfs", "run tests/debian/build"),
     }[what]
     return need(os.environ.get(f"VMI_{what.upper()}", path), what, remedy)
+
+
+def build_debian():
+    """The squashfs of Debian's user land, made if it is not there yet."""
+    if "VMI_DEBIAN" not in os.environ and subprocess.run([f"{HERE}/../debian/build"]).returncode:
+        raise BadUsage("--debian: the user land could not be built; the reason is above")
+    return find("debian")
 
 
 def split_add(spec):
@@ -128,20 +137,22 @@ class Machine:
     """What to boot. `modules` (for tests of bad input) replaces the hypervisor's
     modules by a list of (file, command line)."""
 
-    def __init__(self, mode="dom0", cpu=None, smp=1, mem=512, icount=False, add=(), append="",
-                 hv_append="", gdb=False, qemu="", kernel=None, initramfs=None, hypervisor=None, modules=None):
+    def __init__(self, mode="dom0", cpu=None, smp=1, mem=None, icount=False, add=(), append="",
+                 hv_append="", gdb=False, qemu="", debian=False, kernel=None, initramfs=None, hypervisor=None, modules=None):
         if mode not in ("native", "dom0"):
             raise BadUsage(f"mode {mode}: it is native or dom0")
         if icount and smp != 1:
             raise BadUsage("--icount counts one processor: leave out --smp")
         if not shutil.which(QEMU):
             raise BadUsage(f"{QEMU} is missing: run `make setup`")
-        self.mode, self.cpu, self.smp, self.mem, self.icount = mode, cpu or DEFAULT_CPU, smp, mem, icount
+        self.mode, self.cpu, self.smp, self.icount = mode, cpu or DEFAULT_CPU, smp, icount
+        self.mem = mem or (1024 if debian else 512)
         self.add = [split_add(a) for a in add]
         self.append, self.hv_append, self.modules = append, hv_append, modules
         self.kernel = kernel or find("kernel")
         self.initramfs = initramfs or find("initramfs")
         self.hypervisor = hypervisor or (find("hypervisor") if mode == "dom0" else None)
+        self.debian = build_debian() if debian else None
         self.qemu = shlex.split(qemu)
         self.gdb_port = self._free_port() if gdb else None
         self.tmp = tempfile.mkdtemp(prefix="vmi-lab-")
@@ -184,7 +195,10 @@ class Machine:
         for path, data in extra.items():
             archive.file(path, data)
         for host, path in self.add:
-            add_path(archive, host, path)
+            add_path(archive, host, ("/lab/add" if self.debian else "") + path)
+        if self.debian:
+            with open(self.debian, "rb") as f:
+                archive.file("lab/debian.squashfs", f.read())
         with open(self.initramfs, "rb") as f:
             base = f.read()
         path = f"{self.tmp}/initramfs"
