@@ -7,6 +7,9 @@
  * of seven; only the first node may be partly used, so adding and removing a
  * recent leaf touches one cache line.
  *
+ * A leaf of 2 MiB is in the reverse map of its first frame. A domain has such leaves
+ * only where all 512 frames are its own.
+ *
  * The chain is bounded: past RMAP_MAX mappings of one frame an older leaf is
  * dropped, which a TLB may do at any time. It bounds the work that a guest can
  * cause by mapping one frame everywhere.
@@ -115,15 +118,23 @@ void rmap_del(struct domain *d, struct frame *f, u64 *leaf)
 	}
 }
 
-void shadow_unmap_frame(struct domain *d, mfn_t mfn)
+static void unmap_all(struct domain *d, struct frame *f)
 {
-	struct frame *f = frame_of(mfn);
-
-	if (!f || f->type != FRAME_RAM)
-		return;
 	while (f->u.ram.nr_rmap > 1)
 		sh_leaf_drop(d, first_node(f)->leaf[0]);
 	if (f->u.ram.nr_rmap)
 		sh_leaf_drop(d, (u64 *)f->u.ram.rmap);
+}
+
+void shadow_unmap_frame(struct domain *d, mfn_t mfn)
+{
+	struct frame *f = frame_of(mfn), *first = frame_of(ALIGN_DOWN(mfn, PTES_PER_TABLE));
+
+	if (!f || f->type != FRAME_RAM)
+		return;
+	unmap_all(d, f);
+	/* Leaves of 2 MiB are found at their first frame; that its small ones go, too, does no harm. */
+	if (first->type == FRAME_RAM && first->owner == d->id)
+		unmap_all(d, first);
 	sh_sync(d);
 }

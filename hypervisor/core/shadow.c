@@ -14,7 +14,8 @@
  * guest's tables therefore matters through the leaves made from it, which the
  * guest must flush by address for a real TLB, too.
  *
- *   - 4 KiB leaves only: a large guest page is filled in pieces.
+ *   - A large guest page is filled in 2 MiB leaves where its frames are 2 MiB of
+ *     RAM in one piece, else in 4 KiB pieces.
  *   - Writable only once the guest's entry is dirty, so the first write comes here.
  *   - Upper half: never user-accessible (rule R1). G is never set.
  *   - Absent entries are all zero (rule R24).

@@ -137,18 +137,25 @@ static inline u64 upper_key(unsigned int vcpu, unsigned int slot, u64 guest_entr
 	return slot == SLOT_TOP ? key | (u64)(vcpu + 1) << KEY_VCPU_SHIFT : key;
 }
 
+/* Is an entry of a table of `level` a leaf? Entries of level 3 never are. */
+static inline bool entry_is_leaf(u64 e, int level)
+{
+	return level == 1 || (e & PTE_PS);
+}
+
 /*
- * The shadow leaf for a frame (an entry of the p2m), made from the guest's leaf
- * `e` of level `glevel` and the permissions of the whole walk.
+ * The shadow leaf of `level` for a frame (an entry of the p2m, the first one of
+ * the leaf), made from the guest's leaf `e` of level `glevel` and the permissions
+ * of the whole walk. Level 2 is for RAM alone.
  */
-static inline u64 leaf_make(u64 perms, u64 e, int glevel, u64 frame)
+static inline u64 leaf_make(u64 perms, u64 e, int glevel, u64 frame, int level)
 {
 	u64 leaf = (frame & PTE_ADDR) | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX));
 
 	if ((perms & PTE_RW) && (e & PTE_D))
 		leaf |= PTE_RW | PTE_D;
 	if ((frame & P2M_TYPE) == P2M_RAM)
-		return leaf | SH_RMAP;
+		return leaf | SH_RMAP | (level == 2 ? PTE_PS : 0);
 	/* The memory type of a device register is the guest's business (rule M7). */
 	leaf |= e & (PTE_PWT | PTE_PCD);
 	if (e & (glevel == 1 ? PTE_PAT : PTE_PAT_LARGE))
@@ -167,16 +174,25 @@ struct sh_span {
 	int level;			/* of the leaf, or 1 */
 };
 
-/* The leaf that entry i of a level 1 table may be; 0: none. */
-static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned int i)
+/* The leaf that entry i of a table of `level` may be; 0: none. */
+static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned int i, int level)
 {
-	u64 e = s->table ? READ_ONCE(s->table[i]) : s->leaf;
-	u64 frame;
+	u64 e = s->table ? READ_ONCE(s->table[i]) : s->leaf, frame;
+	gfn_t gfn = entry_mfn(e);
 
 	if ((e & HELD) != HELD)
 		return 0;
-	frame = p2m_entry(d, s->table ? entry_mfn(e) : s->gfn + i);
-	return frame ? leaf_make(perms_below(s->perms, e), e, s->level, frame) : 0;
+	if (!s->table) {
+		gfn = s->gfn + i * entry_pages(level);
+	} else if (level > 1) {
+		if (!(e & PTE_PS) || !guest_leaf_ok(e, level))
+			return 0;
+		gfn = guest_leaf_gfn(e, level);
+	}
+	if (level > 1 && !p2m_is_large(d, gfn))
+		return 0;
+	frame = p2m_entry(d, gfn);
+	return frame ? leaf_make(perms_below(s->perms, e), e, s->table ? level : s->level, frame, level) : 0;
 }
 
 /* Leaves that may still be read again. */

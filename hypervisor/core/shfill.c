@@ -42,24 +42,32 @@ static mfn_t fill_l3(struct vcpu *v, unsigned int slot, u64 guest_entry)
 	return l3;
 }
 
-/* The leaf entry for `va`, with the tables above it. */
-static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry)
+/* The leaf entry of level `to` for `va`, with the tables above it. */
+static u64 *fill_path(struct vcpu *v, u64 va, u64 guest_entry, int to)
 {
 	mfn_t table = fill_l3(v, pt_index(va, 4), guest_entry), child;
-	u64 *entry;
+	struct domain *d = v->domain;
+	u64 *entry, first;
 	int level;
 
-	for (level = 3; level > 1; level--) {
+	for (level = 3;; level--) {
 		entry = (u64 *)mfn_to_va(table) + pt_index(va, level);
+		/* Some processors stop at two sizes of one address: the old one must be gone from all TLBs first. */
+		if (level == 2 && *entry && entry_is_leaf(*entry, level) != (to == 2)) {
+			first = pt_index(va, level) * entry_pages(level);
+			sh_clear_pages(d, table, level, first, first + entry_pages(level) - 1);
+			sh_sync(d);
+		}
+		if (level == to)
+			return entry;
 		child = entry_mfn(*entry);
 		if (!*entry) {
-			child = sh_table_new(v->domain, level - 1);
+			child = sh_table_new(d, level - 1);
 			entry_added(entry);
 			link_table(entry, child, va_upper(va) ? 0 : PTE_US);
 		}
 		table = child;
 	}
-	return (u64 *)mfn_to_va(table) + pt_index(va, 1);
 }
 
 static void leaf_add(struct domain *d, u64 *leaf, u64 new)
@@ -106,7 +114,7 @@ static void fill_around(struct domain *d, u64 *leaf, unsigned int at, const stru
 	for (; i < end; i++) {
 		if (t[i])
 			continue;
-		new = span_leaf(d, &s, i);
+		new = span_leaf(d, &s, i, 1);
 		if (!new || ((new & SH_RMAP) && frame_of(entry_mfn(new))->u.ram.nr_rmap >= RMAP_MAX))
 			continue;
 		leaf_add(d, &t[i], new & ~PTE_A);
@@ -118,6 +126,7 @@ enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
 {
 	struct domain *d = v->domain;
 	struct walk w;
+	int level = 1;
 	u64 *leaf;
 
 	BUG_ON(!v->shadow.root);
@@ -133,9 +142,14 @@ enum sh_result shadow_fill(struct vcpu *v, u64 va, u32 access, u32 *error)
 	}
 	if (!sh_reserve(d, SH_RESERVE))
 		return SH_NOMEM;
-	leaf = fill_path(v, va, w.root_entry);
-	sh_leaf_install(d, leaf, leaf_make(w.perms, w.leaf, w.level, w.frame));
-	fill_around(d, leaf, pt_index(va, 1), &w);
+	if (w.level > 1 && p2m_is_large(d, w.gfn)) {
+		level = 2;
+		w.frame -= (w.gfn & (entry_pages(level) - 1)) << PAGE_SHIFT;
+	}
+	leaf = fill_path(v, va, w.root_entry, level);
+	sh_leaf_install(d, leaf, leaf_make(w.perms, w.leaf, w.level, w.frame, level));
+	if (level == 1)
+		fill_around(d, leaf, pt_index(va, 1), &w);
 	COUNT(d, FILLS);
 	sh_sync(d);
 	return SH_FILLED;

@@ -41,7 +41,7 @@ static void child_drop(struct domain *d, u64 *entry, int child_level)
 
 /*
  * Empty pages first .. last, counted from the start of the table's span, and
- * free the tables that lie wholly in them.
+ * free the tables that lie wholly in them. A large leaf goes if any of it does.
  */
 void sh_clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 last)
 {
@@ -54,7 +54,7 @@ void sh_clear_pages(struct domain *d, mfn_t table, int level, u64 first, u64 las
 			continue;
 		lo = i == first / n ? first % n : 0;
 		hi = i == last / n ? last % n : n - 1;
-		if (level == 1)
+		if (entry_is_leaf(t[i], level))
 			sh_leaf_drop(d, &t[i]);
 		else if (lo == 0 && hi == n - 1)
 			child_drop(d, &t[i], level - 1);

@@ -50,8 +50,9 @@ static bool child_span(struct domain *d, const struct sh_span *s, unsigned int i
 	return true;
 }
 
-/* Entries first .. last of a level 1 table. */
-static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table, unsigned int first, unsigned int last)
+/* Entries first .. last of a table: leaves all. */
+static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table, int level, unsigned int first,
+			 unsigned int last)
 {
 	const struct frame *f = frame_of(table);
 	u64 *t = mfn_to_va(table), new;
@@ -65,7 +66,7 @@ static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table
 		new = 0;
 		/* What was only taken along with a fill is not worth it if it was not used. */
 		if ((t[i] & PTE_A) && seen++ < rr->left)
-			new = span_leaf(d, s, i);
+			new = span_leaf(d, s, i, level);
 		if (t[i] == new) {
 			kept++;
 			continue;
@@ -89,10 +90,14 @@ static void table_again(struct reread *rr, const struct sh_span *s, mfn_t table,
 	struct sh_span child;
 
 	if (level == 1)
-		return leaves_again(rr, s, table, first, last);
+		return leaves_again(rr, s, table, level, first, last);
 	for (i = entry_next(f, first / n); i <= last / n; i = entry_next(f, i + 1)) {
 		if (!t[i])
 			continue;
+		if (entry_is_leaf(t[i], level)) {
+			leaves_again(rr, s, table, level, i, i);
+			continue;
+		}
 		lo = i == first / n ? first % n : 0;
 		hi = i == last / n ? last % n : n - 1;
 		if (rr->left && child_span(rr->d, s, i, level, &child))

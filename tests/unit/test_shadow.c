@@ -58,19 +58,6 @@ static void upper_half_is_never_user(void)
 	finish();
 }
 
-static void large_pages_are_filled_in_pieces(void)
-{
-	start(POOL);
-	guest_map(ROOT(0), 0x40000000, 512, ALL | PTE_PS, 2);
-	guest_map(ROOT(0), 0x80000000, 0, ALL | PTE_PS | PTE_NX, 3);
-	fill(0x40000000 + 7 * PAGE_SIZE, PF_USER | PF_WRITE);
-	fill(0x80000000 + 900 * PAGE_SIZE, PF_USER);
-	CU_ASSERT_EQUAL(leaf(0x40000000 + 7 * PAGE_SIZE), ram_leaf(519, PTE_US | PTE_RW | PTE_D));
-	CU_ASSERT_EQUAL(leaf(0x40000000 + 8 * PAGE_SIZE), 0);
-	CU_ASSERT_EQUAL(leaf(0x80000000 + 900 * PAGE_SIZE), ram_leaf(900, PTE_US | PTE_NX));
-	finish();
-}
-
 static void device_memory_keeps_its_type(void)
 {
 	u64 base = (u64)FAKE_MMIO << PAGE_SHIFT | PTE_P | PTE_A;
@@ -592,7 +579,6 @@ int main(int argc, char **argv)
 		TEST(a_fill_takes_what_the_guest_allows),
 		TEST(the_first_write_is_seen),
 		TEST(upper_half_is_never_user),
-		TEST(large_pages_are_filled_in_pieces),
 		TEST(device_memory_keeps_its_type),
 		TEST(the_hypervisors_slots_are_refused),
 		TEST(the_alias_survives_every_flush),

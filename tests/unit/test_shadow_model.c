@@ -60,7 +60,7 @@ static bool overflow;			/* a set is full: flush before the next step */
 static struct domain *d;
 static bool gone[FAKE_NR_RAM];
 static bool dead_loaded[NR_ROOTS];
-static u64 nr_filled, nr_refused, nr_switched;
+static u64 nr_filled, nr_large, nr_refused, nr_switched;
 static char op[128];
 static bool bad;
 
@@ -329,19 +329,6 @@ static u32 root_index(const struct sh_root *r)
 	return (r->gpa >> PAGE_SHIFT) - ROOT_GFN;
 }
 
-/* The leaf for `va` below a level 3 table. */
-static u64 leaf_below(mfn_t l3, u64 va)
-{
-	u64 e = l3 << PAGE_SHIFT;
-
-	for (int level = 3; level; level--) {
-		e = ((u64 *)mfn_to_va(entry_mfn(e)))[pt_index(va, level)];
-		if (!e)
-			return 0;
-	}
-	return e;
-}
-
 /* How many leaves there are below a table; 0 for none. */
 static u64 leaves_below(mfn_t table, int level)
 {
@@ -350,7 +337,7 @@ static u64 leaves_below(mfn_t table, int level)
 
 	for (int i = 0; table && i < PTES_PER_TABLE; i++)
 		if (t[i])
-			n += level == 1 ? 1 : leaves_below(entry_mfn(t[i]), level - 1);
+			n += entry_is_leaf(t[i], level) ? 1 : leaves_below(entry_mfn(t[i]), level - 1);
 	return n;
 }
 
@@ -367,7 +354,7 @@ static void check_leaves(void)
 					e = ((u64 *)mfn_to_va(r->l4[c]))[slots[s]];
 			found += leaves_below(entry_mfn(e), 3);
 			for (p = 0; e && p < PER_SLOT; p++) {
-				leaf = leaf_below(entry_mfn(e), va_of(s, p));
+				leaf = shadow_leaf_below(entry_mfn(e), 3, va_of(s, p));
 				if (leaf && !set_has(&user_set[root_index(r)][s][p], leaf | PTE_A))
 					FAIL("root %u, va %lx: leaf %lx is not allowed", root_index(r), va_of(s, p), leaf);
 			}
@@ -377,7 +364,7 @@ static void check_leaves(void)
 			found += leaves_below(m, 3) - (slots[s] == SLOT_TOP);	/* the alias */
 			key = entry_key(frame_of(m)->u.sh.key & (PTE_P | PTE_RW | PTE_US | PTE_NX | PTE_ADDR));
 			for (p = 0; p < PER_SLOT; p++) {
-				leaf = hypervisors(va_of(s, p)) ? 0 : leaf_below(m, va_of(s, p));
+				leaf = hypervisors(va_of(s, p)) ? 0 : shadow_leaf_below(m, 3, va_of(s, p));
 				if (leaf && !set_has(&key_space(s, key)->leaves[p], leaf | PTE_A))
 					FAIL("L4 entry %lx, va %lx: leaf %lx is not allowed", key, va_of(s, p), leaf);
 			}
@@ -395,9 +382,14 @@ static void check_leaves(void)
 		}
 	}
 	/* no leaf is anywhere else */
-	for (mfn_t i = FAKE_HEAP; i < FAKE_HEAP + FAKE_NR_HEAP; i++)
-		if (frame_of(i)->type == FRAME_SHADOW && frame_of(i)->u.sh.level == 1)
+	for (mfn_t i = FAKE_HEAP; i < FAKE_HEAP + FAKE_NR_HEAP; i++) {
+		if (frame_of(i)->type != FRAME_SHADOW)
+			continue;
+		if (frame_of(i)->u.sh.level == 1)
 			counted += frame_of(i)->u.sh.nr;
+		for (p = 0; frame_of(i)->u.sh.level == 2 && p < PTES_PER_TABLE; p++)
+			counted += !!(((u64 *)mfn_to_va(i))[p] & PTE_PS);
+	}
 	if (found != counted)
 		FAIL("%lu leaves in place, %lu counted", found, counted);
 }
@@ -504,6 +496,7 @@ static void do_fill(struct vcpu *v)
 	if (after.leaf != w.leaf || !w.accessed)
 		model_update();
 	got = shadow_leaf(v->shadow.l4, va);
+	nr_large += frame_of(va_to_mfn(shadow_entry(v->shadow.l4, 4, va)))->u.sh.level == 2;
 	if ((got | PTE_A) != after.leaf)
 		FAIL("leaf %lx, not %lx", got, after.leaf);
 	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va & PAGE_MASK, got | PTE_A };
@@ -512,16 +505,13 @@ static void do_fill(struct vcpu *v)
 /* The processor uses a leaf without a fault: it marks the leaf accessed. */
 static void do_touch(struct vcpu *v)
 {
-	u64 va = va_of(rnd(NR_SLOTS), rnd(PER_SLOT)), *e = (u64 *)mfn_to_va(v->shadow.l4) + pt_index(va, 4);
-	int level;
+	u64 va = va_of(rnd(NR_SLOTS), rnd(PER_SLOT)), *e = shadow_entry(v->shadow.l4, 4, va);
 
-	for (level = 3; level && *e; level--)
-		e = (u64 *)mfn_to_va(entry_mfn(*e)) + pt_index(va, level);
-	if (level || !*e || hypervisors(va))
+	if (!e || hypervisors(va))
 		return;
 	snprintf(op, sizeof(op), "vcpu %u uses %lx", v->id, va);
 	*e |= PTE_A;
-	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va, *e };
+	hw[rnd(ARRAY_SIZE(hw))] = (struct hw_entry){ v->shadow.l4, va, shadow_leaf(v->shadow.l4, va) };
 }
 
 static void do_flush_range(struct vcpu *v)
@@ -651,11 +641,17 @@ static void do_frame(void)
 
 static void give_back_some(void)
 {
-	for (gfn_t gfn = 1; gfn < 64; gfn++)
+	u32 left = 0;
+
+	for (gfn_t gfn = 1; gfn < 64; gfn++) {
 		if (gone[gfn] && rnd(2)) {
 			p2m_set(d, gfn, ram_mfn(gfn), 1, P2M_RAM);
 			gone[gfn] = false;
 		}
+		left += gone[gfn];
+	}
+	if (!left)		/* all in one piece again */
+		p2m_set(d, 0, ram_mfn(0), PTES_PER_TABLE, P2M_RAM);
 	model_update();
 }
 
@@ -739,13 +735,13 @@ static void random_steps(u32 pool)
 	u64 first_seed = seed ? strtoull(seed, NULL, 0) : (u64)time(NULL) * 2654435761 + pool;
 
 	fake_seed = first_seed ? first_seed : 1;
-	nr_filled = nr_refused = nr_switched = 0;
+	nr_filled = nr_large = nr_refused = nr_switched = 0;
 	start(pool);
 	for (n = 0; n < nr && !bad; n++)
 		step(n);
-	printf("  pool %u: seed %lu, %lu steps, %lu filled, %lu refused, %lu switches, %lu reclaims, "
+	printf("  pool %u: seed %lu, %lu steps, %lu filled (%lu large), %lu refused, %lu switches, %lu reclaims, "
 	       "%lu dropped, %lu kept\n", pool, first_seed,
-	       n, nr_filled, nr_refused, nr_switched, d->counters[VMI_CTR_RECLAIMS], d->counters[VMI_CTR_FLUSH_ENTRIES],
+	       n, nr_filled, nr_large, nr_refused, nr_switched, d->counters[VMI_CTR_RECLAIMS], d->counters[VMI_CTR_FLUSH_ENTRIES],
 	       d->counters[VMI_CTR_FLUSH_KEPT]);
 	if (!bad) {
 		shadow_check(d);

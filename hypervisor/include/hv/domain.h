@@ -120,6 +120,16 @@ static inline enum p2m_type p2m_get(struct domain *d, gfn_t gfn, mfn_t *mfn)
 
 /* The guest writes `val` to CR3, with bit 63: keep translations. 0 or an error of shadow_load(). */
 int vcpu_load_cr3(struct vcpu *v, u64 val);
+/* Is `gfn` in 2 MiB of RAM that are 2 MiB of the machine's, too? */
+static inline bool p2m_is_large(struct domain *d, gfn_t gfn)
+{
+	const struct p2m_recent *r = p2m_recent(d, gfn);
+	u64 ent = p2m_entry(d, gfn);		/* *r is of gfn now, if the tree has a run there */
+
+	return (ent & P2M_TYPE) == P2M_RAM && r->chunk == gfn / PTES_PER_TABLE + 1 &&
+	       !(r->entry >> PAGE_SHIFT & (PTES_PER_TABLE - 1));
+}
+
 /* The domain with identifier `id`, NULL: none. */
 struct domain *domain_find(u32 id);
 struct domain *domain_first(u32 from);		/* the first whose identifier is `from` or larger, or NULL */

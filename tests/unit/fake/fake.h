@@ -66,6 +66,10 @@ u64 *guest_map(gfn_t root, u64 va, gfn_t gfn, u64 flags, int level);
 /* The entry of `level` for `va`; the tables above it must exist. */
 u64 *guest_entry(gfn_t root, u64 va, int level);
 
+/* The entry that maps `va` below a table of `level`, or NULL. */
+u64 *shadow_entry(mfn_t table, int level, u64 va);
+/* The same as the level 1 leaf for that page, or 0. */
+u64 shadow_leaf_below(mfn_t table, int level, u64 va);
 /* The leaf that the processor would find for `va` from table `l4`, or 0. */
 u64 shadow_leaf(mfn_t l4, u64 va);
 /* Everything that must hold between operations; what does not is a test failure. */

@@ -63,7 +63,7 @@ static void check_table(struct domain *d, struct tally *t, mfn_t mfn, int level,
 			CHECK(t, i == 510, "leaf %lx at %lx", e[i], here);
 			continue;
 		}
-		if (level > 1) {
+		if (!entry_is_leaf(e[i], level)) {
 			want = SH_TABLE | (upper ? 0 : PTE_US);
 			CHECK(t, (e[i] & ~PTE_ADDR) == want, "%lx at %lx", e[i], here);
 			check_table(d, t, entry_mfn(e[i]), level - 1, upper, on_alias, here);
@@ -75,8 +75,11 @@ static void check_table(struct domain *d, struct tally *t, mfn_t mfn, int level,
 		if (e[i] & SH_RMAP) {
 			t->rmapped++;
 			CHECK(t, to && to->type == FRAME_RAM && in_rmap(&e[i]), "%lx at %lx", e[i], here);
-			CHECK(t, !(e[i] & (PTE_PCD | PTE_PWT | PTE_PAT)), "RAM is write-back: %lx", e[i]);
+			CHECK(t, !(e[i] & (PTE_PCD | PTE_PWT | (level == 1 ? PTE_PAT : PTE_PAT_LARGE))), "RAM is write-back: %lx", e[i]);
+			for (u32 n = 0; level == 2 && n < PTES_PER_TABLE; n++)
+				CHECK(t, to[n].type == FRAME_RAM && to[n].owner == d->id, "%lx at %lx, frame %u", e[i], here, n);
 		} else {
+			CHECK(t, level == 1, "%lx at %lx: no RAM, but large", e[i], here);
 			CHECK(t, !to || to->type != FRAME_RAM, "%lx at %lx: RAM without SH_RMAP", e[i], here);
 		}
 	}
@@ -194,15 +197,30 @@ bool shadow_check(struct domain *d)
 	return t.ok;
 }
 
+u64 *shadow_entry(mfn_t table, int level, u64 va)
+{
+	u64 *e;
+
+	for (;; level--) {
+		e = (u64 *)mfn_to_va(table) + pt_index(va, level);
+		if (!*e)
+			return NULL;
+		if (entry_is_leaf(*e, level))
+			return e;
+		table = entry_mfn(*e);
+	}
+}
+
+u64 shadow_leaf_below(mfn_t table, int level, u64 va)
+{
+	u64 *e = shadow_entry(table, level, va);
+
+	if (!e || frame_of(va_to_mfn(e))->u.sh.level == 1)
+		return e ? *e : 0;
+	return (*e & ~PTE_PS) + (va & (0x1ff << PAGE_SHIFT));
+}
+
 u64 shadow_leaf(mfn_t l4, u64 va)
 {
-	u64 e = l4 << PAGE_SHIFT;
-	int level;
-
-	for (level = 4; level >= 1; level--) {
-		e = ((u64 *)mfn_to_va(entry_mfn(e)))[pt_index(va, level)];
-		if (!(e & PTE_P))
-			return 0;
-	}
-	return e;
+	return shadow_leaf_below(l4, 4, va);
 }
