@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmid.h - the daemon's own interfaces: loop.c, log.c, store.c, domain.c,
+ * console.c, conn.c and the methods.
+ *
+ * One thread; every call that a client makes runs to its end before the next
+ * one, so there are no locks. What must survive a kill is in files before it
+ * is in the hypervisor (store.c).
+ */
+#ifndef VMID_H
+#define VMID_H
+
+#include <sys/types.h>
+
+#include "../lib/config.h"
+#include "../lib/hv.h"
+#include "../lib/rpc.h"
+#include "../lib/state.h"
+
+struct settings {
+	const char *run_dir, *state_dir, *log_dir;
+	const char *group;		/* who may use the full socket */
+	uint64_t log_max;		/* bytes of a log before it is rotated */
+	const struct hv_ops *ops;
+	struct hv *hv;
+};
+
+extern struct settings vmid;
+
+/* Why a request failed; hint: a constant. */
+struct failure {
+	int status;			/* EX_* */
+	char message[400];
+	const char *hint;
+};
+
+__attribute__((format(printf, 4, 5)))
+int fail(struct failure *f, int status, const char *hint, const char *fmt, ...);
+
+/* ---- loop.c: descriptors and timers ---- */
+struct source;
+typedef void (*loop_fn)(void *arg, uint32_t events);
+
+struct source *loop_add(int fd, uint32_t events, loop_fn fn, void *arg);	/* events: EPOLL* */
+void loop_set(struct source *s, uint32_t events);
+void loop_del(struct source *s);		/* NULL is nothing; the descriptor stays open */
+struct source *loop_timer(uint64_t ns, loop_fn fn, void *arg);	/* once; calls fn, then delete it */
+int loop_run(void);
+void loop_stop(int status);
+
+/* ---- log.c ---- */
+enum { LOG_ERROR = 3, LOG_WARN = 4, LOG_SAY = 6 };
+__attribute__((format(printf, 2, 3))) void say(int level, const char *fmt, ...);
+/* A file that moves to FILE.1, FILE.2 when it grows over vmid.log_max. */
+struct logfile {
+	int fd;
+	uint64_t size;
+	char *path;
+};
+void logfile_open(struct logfile *l, const char *name, const char *suffix);
+void logfile_add(struct logfile *l, const void *data, size_t len);
+void logfile_close(struct logfile *l);
+/* The last bytes of a log, whole lines; NULL: there is none. */
+char *logfile_tail(const char *name, const char *suffix, size_t max);
+
+/* ---- store.c: what survives ---- */
+#define UNIT_XML	"xml"		/* in state_dir: a definition */
+#define UNIT_AUTO	"autostart"	/* in state_dir: a mark */
+#define UNIT_LIVE	"live"		/* in run_dir: a domain that exists, as JSON */
+
+/* Puts all of text into DIR/UUID.SUFFIX or leaves the old one; sync: also when the machine dies. */
+int store_put(const char *dir, const uint8_t uuid[16], const char *suffix, const char *text, bool sync, struct failure *f);
+int store_del(const char *dir, const uint8_t uuid[16], const char *suffix, bool sync, struct failure *f);
+char *store_get(const char *dir, const uint8_t uuid[16], const char *suffix);
+/* Calls fn for each file of this kind; removes half-written ones. */
+void store_each(const char *dir, const char *suffix, void (*fn)(const uint8_t uuid[16], const char *text, size_t len));
+int make_dir(const char *path, mode_t mode);
+
+/* ---- domain.c: all domains and their lives ---- */
+struct domain {
+	struct domain *next;
+	struct dom_config *def;		/* persistent; NULL: transient */
+	struct dom_config *live;	/* as it was started; NULL: shut off */
+	uint32_t domid;			/* 0: shut off */
+	bool autostart, asked, asked_reboot;
+	enum dom_state state;		/* of the last look */
+	const char *reason;		/* of the state, in virsh's words */
+	unsigned int restarts;		/* by its policy, since first_restart */
+	uint64_t first_restart, ended_at;
+	struct console *console;
+	struct logfile log;
+};
+
+extern struct domain *domains;
+
+const struct dom_config *dom_config(const struct domain *d);	/* live, else def */
+const char *dom_name(const struct domain *d);
+struct domain *dom_find(const char *ref);		/* id, uuid or name */
+struct domain *dom_by_uuid(const uint8_t uuid[16]);
+struct domain *dom_by_name(const char *name);
+/* Looks at the hypervisor; info, if not NULL, is valid when the domain exists. */
+enum dom_state dom_look(struct domain *d, struct hv_info *info);
+/* Acts on what happened to it since; d may be gone then. */
+void dom_check(struct domain *d);
+enum dom_state dom_seen(struct domain *d, const struct hv_info *info);
+
+int dom_define(struct dom_config *c, struct domain **out, struct failure *f);	/* takes c */
+int dom_undefine(struct domain *d, struct failure *f);
+int dom_create(struct dom_config *c, bool paused, struct domain **out, struct failure *f);	/* takes c */
+int dom_start(struct domain *d, bool paused, struct failure *f);
+int dom_stop(struct domain *d, enum hv_request what, struct failure *f);
+int dom_destroy(struct domain *d, struct failure *f);
+int dom_reset(struct domain *d, struct failure *f);
+int dom_suspend(struct domain *d, struct failure *f);
+int dom_resume(struct domain *d, struct failure *f);
+int dom_autostart(struct domain *d, bool on, struct failure *f);
+int dom_rename(struct domain *d, const char *name, struct failure *f);
+/* Writes a changed def or live config; the change is undone by the caller if it fails. */
+int dom_save_def(struct domain *d, const struct dom_config *c, struct failure *f);
+void dom_save_live(struct domain *d, const char *stage);
+int dom_need(struct domain *d, enum dom_verb v, struct failure *f);
+void dom_hv_events(void *arg, uint32_t events);
+void dom_load(bool autostart);
+
+/* ---- console.c ---- */
+struct conn;
+void console_open(struct domain *d);
+void console_close(struct domain *d, const char *last_words);
+int console_attach(struct domain *d, struct conn *c, bool force, bool replay, struct failure *f);
+void console_detach(struct domain *d, struct conn *c);
+void console_type(struct domain *d, struct conn *c, const char *data, size_t len);
+
+/* ---- conn.c: clients ---- */
+struct conn {
+	struct conn *next;
+	int fd;
+	struct source *src;
+	struct rpc_in in;
+	struct strbuf out;
+	bool reader;			/* came through the read-only socket */
+	bool closing;			/* when out is empty */
+	bool events;			/* wants events */
+	struct domain *console;		/* is raw bytes of this one's console */
+	uid_t uid;
+	pid_t pid;
+};
+
+void conn_listen(int fd, bool reader);
+void conn_send(struct conn *c, const void *data, size_t len);
+void conn_json(struct conn *c, json_t *msg);	/* takes msg */
+void conn_end(struct conn *c);			/* after what is still to be sent */
+void event(const struct domain *d, const char *what, const char *detail);
+
+/* ---- methods*.c ---- */
+struct method {
+	const char *name;		/* after org.vmi. */
+	int (*run)(struct conn *c, json_t *params, json_t **reply, struct failure *f);
+	bool reader;			/* allowed on the read-only socket */
+};
+extern const struct method methods_look[], methods_change[];
+json_t *describe(const char *interface);
+int find_domain(json_t *params, struct domain **d, struct failure *f);
+json_t *dom_json(struct domain *d, const struct hv_info *info);
+
+#endif
