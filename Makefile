@@ -18,7 +18,7 @@ GEN := $(BUILD)/gen
 TBLS := $(wildcard include/vmi/*.tbl)
 AGENT := $(BUILD)/initramfs/lab-agent
 PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
-TOOLS := $(BUILD)/dom0-tools/vmi
+TOOLS := $(BUILD)/dom0-tools/vmi $(BUILD)/dom0-tools/vmid
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
@@ -63,7 +63,7 @@ $(INITRAMFS): $(AGENT) $(TOOLS) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/
 debian: ## build the Debian user land of tests/lab --debian
 	$(Q)tests/debian/build
 
-$(TOOLS): $(wildcard dom0-tools/*.c dom0-tools/Makefile)
+$(TOOLS) &: $(wildcard dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
 
 $(AGENT): tests/initramfs/agent.c

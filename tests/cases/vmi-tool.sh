@@ -14,7 +14,7 @@ grep -E '^hypercalls ' "$tmp/out" | awk 'NR == 1 { boot = $2 } NR == 2 && $2 * 2
 
 for bad in 'nosuch' 'counters -o xml' 'counters -d 0' 'counters -d x' ''; do
 	status 2 $LAB -- sh -c "vmi $bad"
-	grep -qE '^(vmi: |usage: vmi )' "$tmp/out" || fail "vmi $bad: $(cat "$tmp/out")"
+	grep -qE '^error: ' "$tmp/out" || fail "vmi $bad: $(cat "$tmp/out")"
 done
 status 1 $LAB --native -- vmi counters
 grep -q 'does not run on the VMI hypervisor' "$tmp/out" || fail "natively: $(cat "$tmp/out")"
