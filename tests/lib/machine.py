@@ -206,6 +206,10 @@ class Machine:
             f.write(base + b"\0" * (-len(base) % 4) + archive.bytes())
         return path
 
+    def pack(self, command):
+        """The initramfs that runs COMMAND, for another emulator; gone with the Machine."""
+        return self._initramfs(command, {})
+
     def _qemu(self, initramfs, interactive):
         # No default devices: the machine is the same everywhere, and boots sooner.
         args = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-M", "pc",
@@ -312,8 +316,11 @@ class Machine:
             if frames.end and not wait_off:
                 break
             now = time.monotonic()
-            if deadline and now >= deadline and not frames.end:
-                status, reason = TIMED_OUT, f"no end after {timeout:g} seconds"
+            if deadline and now >= deadline:
+                # With the command's end behind it, only a machine that cannot switch itself off is left.
+                if not frames.end:
+                    status, reason = TIMED_OUT, f"no end after {timeout:g} seconds"
+                break
             elif dead_at and now >= dead_at:
                 break
         if frames.end:
