@@ -2,13 +2,16 @@
 /*
  * apic.c - the local APIC's timer, and the two 8259 interrupt controllers.
  *
- * The timer counts once towards the earliest deadline of this processor. The
- * serial ports' interrupts come through the 8259s in virtual wire mode (LINT0
- * as ExtINT). Sources: Intel SDM vol. 3A chapter 11; Intel 8259A data sheet.
+ * The timer fires once, at the earliest deadline of this processor: by the
+ * time-stamp counter where it can, else by counting down. Registers are MSRs
+ * where the processor has an x2APIC. Without an IO-APIC the 8259s deliver in
+ * virtual wire mode (LINT0 as ExtINT). Sources: Intel SDM vol. 3A chapter 11;
+ * Intel 8259A data sheet.
  */
 #include <hv/lib.h>
 #include <hv/x86.h>
 
+#define APIC_ID		0x020
 #define APIC_EOI	0x0b0
 #define APIC_SVR	0x0f0
 #define APIC_LVT_TIMER	0x320
@@ -18,6 +21,7 @@
 #define APIC_TMCCT	0x390
 #define APIC_TDCR	0x3e0
 #define LVT_MASKED	BIT(16)
+#define LVT_DEADLINE	BIT(18)
 #define LVT_EXTINT	0x700
 #define LVT_NMI		0x400
 
@@ -26,12 +30,15 @@ static u64 ticks_per_s;
 
 static u32 apic_read(u32 reg)
 {
-	return apic[reg / 4];
+	return cpu_info.x2apic ? rdmsr(MSR_X2APIC + reg / 16) : apic[reg / 4];
 }
 
 static void apic_write(u32 reg, u32 v)
 {
-	apic[reg / 4] = v;
+	if (cpu_info.x2apic)
+		wrmsr(MSR_X2APIC + reg / 16, v);
+	else
+		apic[reg / 4] = v;
 }
 
 void apic_eoi(void)
@@ -39,20 +46,16 @@ void apic_eoi(void)
 	apic_write(APIC_EOI, 0);
 }
 
-void apic_init(void)
+u32 apic_id(void)
 {
-	u64 base = rdmsr(MSR_APIC_BASE);
+	return cpu_info.x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
+}
+
+/* The rate against the TSC, whose rate is known: a delay can only make it look faster. */
+static u64 timer_rate(void)
+{
 	u64 best = 0;
 
-	wrmsr(MSR_APIC_BASE, base | BIT(11));
-	apic = ma_to_va(base & PTE_ADDR);
-	apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
-	apic_write(APIC_LVT_LINT0, LVT_EXTINT);
-	apic_write(APIC_LVT_LINT1, LVT_NMI);
-	apic_write(APIC_TDCR, 0xb);			/* divide by 1 */
-	apic_write(APIC_LVT_TIMER, LVT_MASKED | VEC_APIC_TIMER);
-
-	/* The rate against the TSC, whose rate is known: a delay can only make it look faster. */
 	for (int i = 0; i < 3; i++) {
 		u64 t0, t1;
 		u32 c;
@@ -67,15 +70,46 @@ void apic_init(void)
 		t1 = now_ns();
 		best = MAX(best, (u64)c * 1000000000 / (t1 - t0));
 	}
-	ticks_per_s = best;
 	apic_write(APIC_TMICT, 0);
+	return best;
+}
+
+void apic_init(void)
+{
+	u64 base = rdmsr(MSR_APIC_BASE) | BIT(11);
+
+	wrmsr(MSR_APIC_BASE, base);
+	if (cpu_info.x2apic)
+		wrmsr(MSR_APIC_BASE, base | BIT(10));
+	apic = ma_to_va(base & PTE_ADDR);
+	apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
+	apic_write(APIC_LVT_LINT0, LVT_MASKED | LVT_EXTINT);
+	apic_write(APIC_LVT_LINT1, LVT_NMI);
+	if (cpu_info.tsc_deadline) {
+		apic_write(APIC_LVT_TIMER, LVT_DEADLINE | VEC_APIC_TIMER);
+		return;
+	}
+	apic_write(APIC_TDCR, 0xb);			/* divide by 1 */
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VEC_APIC_TIMER);
+	ticks_per_s = timer_rate();
 	apic_write(APIC_LVT_TIMER, VEC_APIC_TIMER);
+}
+
+void apic_extint_on(void)
+{
+	apic_write(APIC_LVT_LINT0, LVT_EXTINT);
 }
 
 void arch_timer_arm(u64 deadline_ns)
 {
 	u64 now, delta, count;
 
+	if (cpu_info.tsc_deadline) {
+		/* The write of the mode must not be overtaken (SDM vol. 3A, 11.5.4.1). */
+		__asm__ volatile ("mfence" : : : "memory");
+		wrmsr(MSR_TSC_DEADLINE, deadline_ns ? tsc_of_ns(deadline_ns) : 0);
+		return;
+	}
 	if (!deadline_ns) {
 		apic_write(APIC_TMICT, 0);
 		return;

@@ -63,7 +63,8 @@ static u8 gate_ist(u32 vector)
 /* Vectors that only this processor's hardware may raise keep DPL 0. */
 static bool hv_vector(u8 vector)
 {
-	return (vector >= VEC_PIC && vector < VEC_PIC + 16) || vector == VEC_APIC_TIMER ||
+	return (vector >= VEC_PIC && vector < VEC_PIC + 16) ||
+	       (vector >= VEC_DEVICE && vector < VEC_DEVICE_END) || vector == VEC_APIC_TIMER ||
 	       vector == VEC_SPURIOUS || (vector < 32 && vector != VEC_BP && vector != 4);
 }
 

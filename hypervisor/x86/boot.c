@@ -188,14 +188,19 @@ void hv_main(void)
 	pcpu_map_area(&boot_cpu, &boot_cpu.idle);
 	area_load_tables();
 	cpu_init();
-	pic_init();
+	pic_init();		/* quiet before it is cut off */
+	acpi_init();
+	power_init();
 	time_init();
 	apic_init();
+	irq_init();
 	uart_irq_on();
 
-	log_info("VMI %u.%u on %s, %lu MiB of RAM, TSC %lu.%03lu MHz; %lu KiB for the hypervisor",
+	log_info("VMI %u.%u on %s, %lu MiB of RAM, TSC %lu.%03lu MHz (%s), %s%s%s; %lu KiB for the hypervisor",
 		 VMI_VERSION_MAJOR, VMI_VERSION_MINOR, cpu_info.vendor, b->ram >> 20,
-		 tsc_khz() / 1000, tsc_khz() % 1000, b->hv_size >> 10);
+		 tsc_khz() / 1000, tsc_khz() % 1000, time_source(), cpu_info.x2apic ? "x2APIC" : "APIC",
+		 cpu_info.tsc_deadline ? " with TSC deadline" : "", irq_have_ioapic() ? ", IO-APIC" : ", 8259",
+		 b->hv_size >> 10);
 
 	v = dom0_build();
 	arch_switch(NULL, v);

@@ -43,6 +43,8 @@ void cpu_check(void)
 
 	cpuid(1, 0, r);
 	c->xsave = r[2] & BIT(26);
+	c->x2apic = r[2] & BIT(21);
+	c->tsc_deadline = r[2] & BIT(24);
 	if (!(r[3] & BIT(9)))
 		fatal("this CPU has no local APIC, or the firmware turned it off: enable it in the firmware's setup");
 	if (c->max_leaf >= 7) {

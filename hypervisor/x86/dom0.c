@@ -174,7 +174,6 @@ struct vcpu *dom0_build(void)
 	struct elf_kernel k;
 	const char *why;
 	struct vcpu *v;
-	u64 rsdp = power_init();
 
 	why = elf_parse(ma_to_va(b->module[0].base), b->module[0].size, &k);
 	if (why)
@@ -196,7 +195,6 @@ struct vcpu *dom0_build(void)
 	si->version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR;
 	si->features = dom_features(d);
 	si->cmdline = CMDLINE_GPA;
-	si->acpi_rsdp = rsdp;
 	si->tsc_khz = tsc_khz();
 	si->wall_ns = wall_ns_at_boot();
 	si->domid = DOMID_0;

@@ -230,7 +230,6 @@ static void exception(struct vcpu *v)
 static bool interrupt(u32 vector)
 {
 	struct vcpu *v = this_cpu()->current;
-	u32 line;
 
 	if (v)
 		COUNT(v->domain, INTERRUPTS);
@@ -241,14 +240,7 @@ static bool interrupt(u32 vector)
 	}
 	if (vector == VEC_SPURIOUS)
 		return true;
-	if (vector < VEC_PIC || vector >= VEC_PIC + 16)
-		return false;
-	if (uart_interrupt(vector - VEC_PIC, &line))
-		evt_raise_virq(dom0->vcpu[0], line ? VMI_VIRQ_CONSOLE1 : VMI_VIRQ_CONSOLE);
-	/* IRQ 7 and 15 may be spurious; no device of ours uses them, and they want no end of interrupt. */
-	if (vector != VEC_PIC + 7 && vector != VEC_PIC + 15)
-		pic_eoi(vector - VEC_PIC);
-	return true;
+	return irq_interrupt(vector);
 }
 
 struct vcpu *trap_from_guest(struct vcpu *v)

@@ -48,7 +48,7 @@ void uart_init(void)
 		outb(u->base + UART_IER, 0);
 		outb(u->base + UART_LCR, 0x03);		/* 8 data bits, no parity, 1 stop bit */
 		outb(u->base + UART_FCR, 0x07);
-		outb(u->base + UART_MCR, 0x0b);		/* DTR, RTS, OUT2: interrupts reach the PIC */
+		outb(u->base + UART_MCR, 0x0b);		/* DTR, RTS, OUT2: interrupts go out */
 	}
 }
 
@@ -58,7 +58,7 @@ void uart_irq_on(void)
 		if (!uarts[i].present)
 			continue;
 		outb(uarts[i].base + UART_IER, 1);
-		pic_unmask(uarts[i].irq);
+		irq_isa_on(uarts[i].irq);
 	}
 }
 

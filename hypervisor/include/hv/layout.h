@@ -61,6 +61,8 @@
 
 /* Vectors of physical interrupts. */
 #define VEC_PIC			0x20	/* 16 vectors: the two 8259s */
+#define VEC_DEVICE		0x90	/* handed out by x86/irq.c */
+#define VEC_DEVICE_END		0xf0
 #define VEC_APIC_TIMER		0xf0
 #define VEC_SPURIOUS		0xff
 

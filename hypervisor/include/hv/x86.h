@@ -15,6 +15,8 @@
 static inline void outb(u16 port, u8 v) { __asm__ volatile ("outb %0, %1" : : "a" (v), "Nd" (port)); }
 static inline void outw(u16 port, u16 v) { __asm__ volatile ("outw %0, %1" : : "a" (v), "Nd" (port)); }
 static inline u8 inb(u16 port) { u8 v; __asm__ volatile ("inb %1, %0" : "=a" (v) : "Nd" (port)); return v; }
+static inline void outl(u16 port, u32 v) { __asm__ volatile ("outl %0, %1" : : "a" (v), "Nd" (port)); }
+static inline u32 inl(u16 port) { u32 v; __asm__ volatile ("inl %1, %0" : "=a" (v) : "Nd" (port)); return v; }
 static inline u16 inw(u16 port) { u16 v; __asm__ volatile ("inw %1, %0" : "=a" (v) : "Nd" (port)); return v; }
 
 static inline u64 rdmsr(u32 msr)
@@ -59,6 +61,8 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 #define MSR_SYSENTER_CS		0x00000174
 #define MSR_SYSENTER_EIP	0x00000176
 #define MSR_MISC_ENABLE		0x000001a0
+#define MSR_X2APIC		0x00000800	/* plus a register's offset / 16 */
+#define MSR_TSC_DEADLINE	0x000006e0
 #define MSR_PAT			0x00000277
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
@@ -145,7 +149,7 @@ static inline struct pcpu *this_cpu(void)
 struct cpu_info {
 	char vendor[13];
 	u32 max_leaf, max_ext;
-	bool amd, fsgsbase, xsave, smep, rdtscp, invariant_tsc, ibpb;
+	bool amd, fsgsbase, xsave, smep, rdtscp, invariant_tsc, ibpb, x2apic, tsc_deadline;
 	u64 xcr0_mask;		/* components XSETBV may enable */
 	u64 ma_mask;		/* physical address bits */
 };
@@ -190,15 +194,32 @@ bool emulate(struct vcpu *v);
 /* ---- apic.c, time.c ------------------------------------------------------------ */
 void apic_init(void);
 void apic_eoi(void);
+u32 apic_id(void);
+void apic_extint_on(void);		/* the 8259s reach this processor */
 void pic_init(void);
 void pic_eoi(u8 irq);
 void pic_unmask(u8 irq);
 void time_init(void);
 u64 now_ns(void);			/* system time: ns since time_init() */
 u64 tsc_khz(void);
+u64 tsc_of_ns(u64 ns);			/* the time-stamp counter at a system time */
+const char *time_source(void);		/* what the TSC's rate was measured against */
 u64 wall_ns_at_boot(void);
 void clock_fill(struct vmi_clock *c);
-void pit_wait_us(u32 us);
+void delay_us(u64 us);			/* after time_init() */
+
+/* ---- ioapic.c, irq.c ------------------------------------------------------------- */
+#define VMI_GSI_LEVEL	1
+#define VMI_GSI_LOW	2
+bool ioapic_init(void);			/* false: there is none */
+bool ioapic_has(u32 gsi);
+void ioapic_isa(u8 irq, u32 *gsi, u32 *flags);	/* VMI_GSI_* */
+void ioapic_route(u32 gsi, u8 vector, u32 flags);	/* and leave it masked */
+void ioapic_mask(u32 gsi, bool masked);
+void irq_init(void);
+bool irq_have_ioapic(void);
+void irq_isa_on(u8 isa);		/* the serial port with this interrupt wants it */
+bool irq_interrupt(u32 vector);		/* true: it was a device's */
 
 /* ---- uart.c --------------------------------------------------------------------- */
 void uart_init(void);
@@ -208,8 +229,19 @@ size_t uart_read(u32 line, char *buf, size_t n);
 bool uart_interrupt(u8 irq, u32 *line);	/* true: input arrived on *line */
 void uart_irq_on(void);
 
+/* ---- acpi.c ----------------------------------------------------------------------- */
+struct acpi_table {		/* the header of every table */
+	char sig[4];
+	u32 len;		/* with the header */
+	u8 rest[28];
+} __packed;
+void acpi_init(void);
+const struct acpi_table *acpi_find(const char *sig);	/* NULL: there is none */
+const struct acpi_table *acpi_table_at(u64 ma);		/* NULL: no sound table */
+u64 acpi_get(const void *table, u32 off, u32 bytes);
+
 /* ---- power.c ---------------------------------------------------------------------- */
-u64 power_init(void);		/* machine address of the ACPI root pointer, 0: unknown */
+void power_init(void);
 void machine_poweroff(void) __noreturn;
 void machine_reset(void) __noreturn;
 void machine_stop(void) __noreturn;	/* halt or reset, as option panic= says */
@@ -234,7 +266,7 @@ struct boot_info {
 	struct boot_module module[BOOT_MAX_MODULES];
 	u32 nr_modules;
 	char cmdline[1024];
-	u8 rsdp[36];		/* copy of the ACPI root pointer, zero where the loader gave none */
+	u8 rsdp[36];		/* copy of the ACPI root pointer, zero without one */
 	u64 hv_base, hv_size;	/* the hypervisor's own memory, top of RAM below 4 GiB */
 	u64 hv_used;		/* bytes of it that are taken: image and boot allocations */
 	u64 top;		/* end of RAM */

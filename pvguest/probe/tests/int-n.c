@@ -59,16 +59,16 @@ TEST(int_n, "int-n-vectors", 2, 0, "int n for every n from ring 3 and ring 1")
 	one_byte("int3", 0xcc, VEC_BP);
 
 	/* The DPL can be given and taken. */
-	vector_set(0x90, (u64)trap_stubs + 16 * 0x90, 3);
+	vector_set(0x85, (u64)trap_stubs + 16 * 0x85, 3);
 	{
 		u8 *code = kva(*pte_of(UTEST) & PTE_ADDR);
 		struct regs r = user_regs(UTEST);
 
 		code[0] = 0xcd;
-		code[1] = 0x90;
-		CHECK_EQ(0x90, run(&r), "int 0x90 with DPL 3: vector");
-		vector_set(0x90, (u64)trap_stubs + 16 * 0x90, 0);
+		code[1] = 0x85;
+		CHECK_EQ(0x85, run(&r), "int 0x85 with DPL 3: vector");
+		vector_set(0x85, (u64)trap_stubs + 16 * 0x85, 0);
 		r = user_regs(UTEST);
-		CHECK_EQ(VEC_GP, run(&r), "int 0x90 with DPL 0 again: vector");
+		CHECK_EQ(VEC_GP, run(&r), "int 0x85 with DPL 0 again: vector");
 	}
 }
