@@ -176,6 +176,7 @@ void sched_tick(void)
 	if (v && v->sched.running) {
 		account(v, now);
 		watch(v);
+		shadow_age(v, now);
 		if (now >= c->slice_end || v->sched.parked > now)
 			c->resched = true;
 	} else {

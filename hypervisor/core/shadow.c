@@ -35,8 +35,8 @@
  *                          for a guest entry that is not present
  *
  * Files: this one has roots and loads; shfill.c fills; shflush.c all that
- * removes; shread.c reads entries again instead; shpool.c is the bounded pool of
- * pages; rmap.c finds the leaves of a frame.
+ * removes; shread.c reads entries again instead; shage.c does so once a second;
+ * shpool.c is the bounded pool of pages; rmap.c finds the leaves of a frame.
  *
  * Invariant: what a processor's TLB holds for a domain is in its shadow tables or
  *            was removed by an operation that has not yet ended (sh_sync()).
@@ -161,7 +161,7 @@ static struct sh_root *root_new(struct domain *d, u64 gpa)
 	struct sh_root **bucket = &s->hash[(gpa >> PAGE_SHIFT) % ROOT_HASH];
 	struct sh_root *r = slab_alloc(d, &s->roots);
 
-	*r = (struct sh_root){ .gpa = gpa, .hash_next = *bucket };
+	*r = (struct sh_root){ .gpa = gpa, .hash_next = *bucket, .aged = s->age };
 	*bucket = r;
 	root_link_newest(d, r);
 	return r;
@@ -307,7 +307,9 @@ int shadow_load(struct vcpu *v, u64 cr3, bool keep)
 	if (frame_of(r->l4[v->id])->u.sh.key != d->shadow.state->epoch)
 		sh_recheck_links(d, r, v->id, SLOT_UPPER, SLOT_TOP);
 	root_use(v, r);
-	root_ready(v, cr3);
+	/* The trampoline's switches must not keep it from getting old. */
+	if (sh_root_age(d, r))
+		root_ready(v, cr3);
 	if (!keep)
 		shadow_flush_user(v);
 	else

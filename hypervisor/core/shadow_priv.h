@@ -2,7 +2,7 @@
 /*
  * shadow_priv.h - what the files of the shadow code share: shadow.c (roots and
  * loads), shfill.c (fills), shflush.c (everything that removes), shread.c (reading
- * entries again), rmap.c (frame to leaves), shpool.c (pages).
+ * entries again), shage.c (ageing), rmap.c (frame to leaves), shpool.c (pages).
  */
 #ifndef SHADOW_PRIV_H
 #define SHADOW_PRIV_H
@@ -39,6 +39,8 @@ struct sh_root {
 	u64 used[SLOT_UPPER / 64];	/* slots of the user half that have a level 3 table */
 	u32 users;			/* vCPUs that have it loaded */
 	bool dead;
+	u32 aged;			/* the round of ageing that it has been through */
+	u64 age_next;			/* page that the round goes on with */
 	mfn_t l4[DOM_MAX_VCPUS];	/* 0: none */
 };
 
@@ -56,6 +58,8 @@ struct sh_state {
 	u64 nr_dropped;			/* leaves removed since the beginning */
 	u64 epoch;			/* of the links of L4s to upper tables: see sh_recheck_links() */
 	u32 evict;			/* clock hand of rmap_add() */
+	u32 age;			/* round of ageing */
+	u64 age_since;			/* when it began */
 	u64 upper_used[SLOT_UPPER / 64];	/* slots of the upper half that ever had one */
 	u32 upper[PTES_PER_TABLE - SLOT_UPPER];	/* level 3 tables by L4 slot */
 	struct sh_root *hash[ROOT_HASH];
@@ -195,10 +199,10 @@ static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned 
 	return frame ? leaf_make(perms_below(s->perms, e), e, s->table ? level : s->level, frame, level) : 0;
 }
 
-/* Leaves that may still be read again. */
+/* Reading again: leaves that it may still be done for, and that were kept. */
 struct reread {
 	struct domain *d;
-	u32 left;
+	u32 left, kept;
 };
 
 /* shadow.c */
@@ -213,6 +217,9 @@ void sh_leaf_install(struct domain *d, u64 *leaf, u64 new);
 /* shread.c */
 void sh_reread_user(struct reread *rr, struct sh_root *r, unsigned int slot, u64 first, u64 last);
 void sh_reread_upper(struct reread *rr, struct sh_root *r, unsigned int slot, u64 first, u64 last);
+
+/* shage.c */
+bool sh_root_age(struct domain *d, struct sh_root *r);
 
 /* shpool.c */
 bool sh_reserve(struct domain *d, u32 nr);

@@ -288,6 +288,7 @@ void shadow_flush_user(struct vcpu *v)
 	for (slot = next_user(r, 0); slot < SLOT_UPPER; slot = next_user(r, slot + 1))
 		sh_reread_user(&rr, r, slot, 0, entry_pages(4) - 1);
 	COUNT(d, FLUSH_USER);
+	COUNT_ADD(d, FLUSH_KEPT, rr.kept);
 	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
 	sh_sync(d);
 }
@@ -331,6 +332,7 @@ void shadow_flush_range(struct vcpu *v, u64 va, u64 nr)
 	if (nr && first <= last)
 		flush_pages(v, &rr, first & (2 * half - 1), last & (2 * half - 1));
 	COUNT(d, FLUSH_ONE);
+	COUNT_ADD(d, FLUSH_KEPT, rr.kept);
 	COUNT_ADD(d, FLUSH_ENTRIES, d->shadow.state->nr_dropped - before);
 	sh_sync(d);
 }

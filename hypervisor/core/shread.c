@@ -57,7 +57,7 @@ static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table
 	const struct frame *f = frame_of(table);
 	u64 *t = mfn_to_va(table), new;
 	struct domain *d = rr->d;
-	u32 seen = 0, kept = 0;
+	u32 seen = 0;
 	unsigned int i;
 
 	for (i = entry_next(f, first); i <= last; i = entry_next(f, i + 1)) {
@@ -68,18 +68,17 @@ static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table
 		if ((t[i] & PTE_A) && seen++ < rr->left)
 			new = span_leaf(d, s, i, level);
 		if (t[i] == new) {
-			kept++;
+			rr->kept++;
 			continue;
 		}
 		if ((t[i] ^ new) & ~(PTE_RW | PTE_D | PTE_US | PTE_NX)) {
 			sh_leaf_drop(d, &t[i]);
 		} else {
 			sh_leaf_install(d, &t[i], new);
-			kept++;
+			rr->kept++;
 		}
 	}
 	rr->left -= MIN(rr->left, seen);
-	COUNT_ADD(d, FLUSH_KEPT, kept);
 }
 
 /* Pages first .. last, counted from the start of the table's span. */

@@ -61,6 +61,7 @@ static struct domain *d;
 static bool gone[FAKE_NR_RAM];
 static bool dead_loaded[NR_ROOTS];
 static u64 nr_filled, nr_large, nr_refused, nr_switched;
+static u64 now;
 static char op[128];
 static bool bad;
 
@@ -611,6 +612,34 @@ static void do_drop(void)
 	model_update();
 }
 
+/* Time passes. After a round of ageing a root has nothing that the guest does not mark as accessed. */
+static void do_age(struct vcpu *v)
+{
+	struct sh_root *r = v->shadow.root;
+	u32 root = root_index(r), age = d->shadow.state->age, s, p;
+	struct mwalk w;
+	u64 leaf;
+
+	now += rnd(SHADOW_AGE_NS / 2) * 3UL;
+	snprintf(op, sizeof(op), "vcpu %u root %u is aged", v->id, root);
+	shadow_age(v, now);
+	for (u32 i = 0; i < DOM_MAX_VCPUS * SHADOW_READY && d->shadow.state->age != age; i++)
+		if (ready[i / SHADOW_READY][i % SHADOW_READY].l4)
+			FAIL("a root is ready without being through");
+	for (u32 i = 0; r->aged != d->shadow.state->age; i++) {
+		if (i > 100)
+			FAIL("it takes for ever");
+		shadow_age(v, now);
+	}
+	for (s = 0; s < NR_LOWER && !r->dead && d->shadow.state->age != age; s++)
+		for (p = 0; p < PER_SLOT; p++) {
+			leaf = shadow_leaf(v->shadow.l4, va_of(s, p));
+			w = model_walk(root, va_of(s, p));
+			if (leaf && (!w.present || !w.accessed || (leaf | PTE_A) != w.leaf))
+				FAIL("va %lx: leaf %lx is left", va_of(s, p), leaf);
+		}
+}
+
 /* Take a frame from the domain, or give it back. */
 static void do_frame(void)
 {
@@ -690,6 +719,8 @@ static void step(u64 n)
 		do_load(v);
 	} else if (what < 96) {
 		do_switch(v);
+	} else if (what < 97) {
+		do_age(v);
 	} else if (what < 98) {
 		do_drop();
 	} else {

@@ -93,6 +93,13 @@ void shadow_flush_user(struct vcpu *v);
 void shadow_flush_range(struct vcpu *v, u64 va, u64 nr);
 /* The guest says the root at guest-physical `gpa` is dead: 0 or -VMI_ENOENT. */
 int shadow_root_drop(struct domain *d, u64 gpa);
+/*
+ * v runs, and it is `now` (ns): for its timer's interrupts. Once in SHADOW_AGE_NS all
+ * that the domain's roots have in the user half is compared with the guest's accessed
+ * bits, a bounded part at a time, whenever a root is loaded and here (rule M6).
+ */
+#define SHADOW_AGE_NS	1000000000UL
+void shadow_age(struct vcpu *v, u64 now);
 /* Remove every shadow entry that maps `mfn` (rule M3). */
 void shadow_unmap_frame(struct domain *d, mfn_t mfn);
 
