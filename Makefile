@@ -35,6 +35,7 @@ help: ## this list
 all: setup ## build everything
 	@$(MAKE) kernel hypervisor probe initramfs
 	$(Q)$(MAKE) -C tests/unit
+	$(Q)$(MAKE) -C tests/tools
 
 setup: ## install the packages of tests/packages.txt that are missing (as root)
 	@tests/setup
@@ -103,8 +104,9 @@ test: all debian ## all tests that CI runs; one: tests/run NAME
 test-long: all debian ## those, and the ones that take longer
 	@tests/run --no-build --long
 
-unit: gen ## the unit tests of the core, on this machine
+unit: gen ## the unit tests of the core and of the tools, on this machine
 	$(Q)$(MAKE) -C tests/unit run
+	$(Q)$(MAKE) -C tests/tools run
 
 bench: setup ## cost of system calls, faults, ...: native and domain 0
 	@$(MAKE) kernel hypervisor initramfs

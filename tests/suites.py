@@ -2,8 +2,9 @@
 """suites.py - tests that are not files of tests/cases.
 
 tests() gives rows (name, argv, seconds, what it proves, long, verdicts): one
-for each test of the probe guest (pvguest/probe) and each suite of unit tests
-(tests/unit), as make built them.
+for each test of the probe guest (pvguest/probe), each suite of unit tests
+(tests/unit) and each suite and fuzzer of the tools (tests/tools), as make built
+them.
 """
 import glob
 import os
@@ -41,5 +42,20 @@ def units():
                 yield f"unit-{binary[5:].replace('_', '-').replace('.', '-')}", [f"{BUILD}/unit/{binary}"], 20, proves
 
 
+def tools():
+    """Suites and fuzzers of domain 0's tools, as make -C tests/tools built them."""
+    for path in sorted(glob.glob(f"{TOP}/tests/tools/*.c")):
+        name = os.path.basename(path)[:-2]
+        with open(path) as f:
+            text = re.search(rf"^ \* {name}\.c - (.*?)\n \*/", f.read(), re.M | re.S).group(1)
+        proves = text.replace("\n *", "")
+        if name.startswith("test_"):
+            yield f"tools-{name[5:]}", [f"{BUILD}/tools-test/{name}"], 20, proves
+        else:
+            seconds = 5
+            yield f"tools-{name.replace('_', '-')}", [f"{TOP}/tests/tools/fuzz", f"{BUILD}/tools-test/fuzz/{name}", str(seconds)], \
+                seconds + 10, f"For {seconds} s: {proves}"
+
+
 def tests():
-    return [*probes(), *units()]
+    return [*probes(), *units(), *tools()]

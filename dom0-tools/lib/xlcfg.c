@@ -365,11 +365,16 @@ static const char *const known[] = {
 
 static void check_keys(struct reader *r)
 {
+	static const char *const must[] = { "name", "memory", "kernel" };
 	const char *type = value(r, "type"), *builder = value(r, "builder");
 
 	if ((type && strcmp(type, "pv")) || (builder && strcmp(builder, "generic") && strcmp(builder, "linux")))
 		diag_error(r->d, find(r, type ? "type" : "builder")->line,
 			   "\"%.40s\" guests need hardware virtualization, which VMI does without: only pv ones run here", type ? type : builder);
+	for (size_t i = 0; i < ARRAY_SIZE(must); i++) {
+		if (!find(r, must[i]) && (strcmp(must[i], "kernel") || !find(r, "bootloader")))
+			diag_error(r->d, 0, "%s is missing", must[i]);
+	}
 	for (unsigned int i = 0; i < r->nr; i++) {
 		const struct setting *s = &r->set[i];
 		bool is_list = !s->value, wants_list = word_in(s->key, "disk vif");

@@ -84,6 +84,7 @@ static void syntax_error(void *ctx, xmlErrorPtr e)
 static xmlDoc *parse(const char *text, size_t len, struct diag *d)
 {
 	struct parse p = { .d = d };
+	size_t blanks = 0;
 	xmlParserCtxt *ctxt;
 	xmlDoc *doc;
 
@@ -91,7 +92,9 @@ static xmlDoc *parse(const char *text, size_t len, struct diag *d)
 		diag_error(d, 0, "larger than %u MiB: this is no domain's description", CONFIG_MAX >> 20);
 		return NULL;
 	}
-	if (!len || strspn(text, " \t\r\n") == len) {
+	while (blanks < len && memchr(" \t\r\n", text[blanks], 4))
+		blanks++;
+	if (blanks == len) {
 		diag_error(d, 0, "empty: there is no <domain> in it");
 		return NULL;
 	}

@@ -12,6 +12,7 @@
 char *read_config(const char *path, size_t *len, bool *xl)
 {
 	char *text = read_file(strcmp(path, "-") ? path : "/dev/stdin", CONFIG_MAX, len);
+	unsigned char first;
 
 	if (!text) {
 		error(EX_BAD_CONFIG, "%s: %s", path, errno == EFBIG ? "larger than 4 MiB: this is no domain's description" :
@@ -19,7 +20,8 @@ char *read_config(const char *path, size_t *len, bool *xl)
 		return NULL;
 	}
 	/* XML begins with < (after a byte order mark, perhaps); xl.cfg never does. */
-	*xl = *len && text[strspn(text, " \t\r\n")] != '<' && (unsigned char)text[0] < 0x80 && text[0];
+	first = text[strspn(text, " \t\r\n")];
+	*xl = first && first != '<' && first < 0x80 && (strlen(path) < 4 || strcmp(path + strlen(path) - 4, ".xml"));
 	return text;
 }
 

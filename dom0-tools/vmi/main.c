@@ -166,6 +166,8 @@ static int unknown_option(const struct verb *v, const char *given)
 	const char *names[MAX_OPTS + ARRAY_SIZE(global)], *near;
 	size_t nr = 0;
 
+	if (given[0] == '-' && given[1] >= '0' && given[1] <= '9')
+		return error(EX_BAD_USAGE, "%s: %s is negative: no number here may be", v->name, given);
 	for (size_t i = 0; v->opts && v->opts[i].name; i++)
 		names[nr++] = v->opts[i].name;
 	for (size_t i = 0; i < ARRAY_SIZE(global); i++)

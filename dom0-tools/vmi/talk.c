@@ -76,7 +76,7 @@ int console_of(const char *domain, bool force, bool replay, const char *escape)
 	}
 	json_decref(answer);
 	fd = client_fd(c, &rest);
-	status = relay(fd, rest, tty || escape ? key : 0x1d);
+	status = relay(fd, rest, key);
 	if (tty) {
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 		putchar('\n');

@@ -526,12 +526,16 @@ static void ended(struct domain *d, enum hv_reason why)
 {
 	static const char *const words[] = { "shutdown", "shutdown", "crashed" };
 	static const char *const details[] = { "Shutdown", "Shutdown", "Crashed" };
-	enum action act = why == HV_CRASH ? d->live->on_crash : why == HV_REBOOT ? d->live->on_reboot : d->live->on_poweroff;
+	enum action act;
 	struct hv_error err = { "" };
 	struct failure f;
 
 	if (d->ended_at)
 		return;			/* it is preserved, and known */
+	/* Whoever asked for its end does not want it back, though it was rebooting just then. */
+	if (why == HV_REBOOT && d->asked)
+		why = HV_POWEROFF;
+	act = why == HV_CRASH ? d->live->on_crash : why == HV_REBOOT ? d->live->on_reboot : d->live->on_poweroff;
 	d->ended_at = now_ns();
 	if (why == HV_CRASH)
 		event(d, "Crashed", "Panicked");

@@ -1,0 +1,338 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: vmi's verbs, forms of output, exit statuses and messages; as virsh; vmid on garbage, for readers, without rights, restarted, at boot.
+# seconds: 40
+"""Under the sanitizers, with simulated domains. Every check is one line of
+check(): arguments, the status expected, patterns of output and errors."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+from vmid import BUILD, SANITIZED, Vmid  # noqa: E402
+
+VMI = f"{BUILD}/tools-test/vmi"
+TMP = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"tools-cli-{os.getpid()}")
+failures = []
+v = Vmid(TMP, SANITIZED, sim="cpus=4,memory=1024,shutdown=30")
+env = dict(os.environ, VMI_CONNECT=v.run_dir, TERM="dumb", ASAN_OPTIONS="detect_leaks=0")
+VIRSH = f"{TMP}/virsh"
+os.symlink(VMI, VIRSH)
+
+
+def vmi(*args, program=VMI, stdin="", **kw):
+    return subprocess.run([program, *args], input=stdin, capture_output=True, text=True, errors="replace",
+                          env=dict(env, **kw.pop("env", {})), timeout=30, cwd=kw.pop("cwd", TMP), **kw)
+
+
+def check(args, status=0, out=None, err=None, **kw):
+    """args as a line of words; a word may be quoted by '..'."""
+    words = args if isinstance(args, list) else [w.strip("'") for w in re.findall(r"'[^']*'|\S+", args)]
+    r = vmi(*words, **kw)
+    why = None
+    if r.returncode != status:
+        why = f"status {r.returncode}, not {status}"
+    elif out is not None and not re.search(out, r.stdout, re.M | re.S):
+        why = f"output is not like {out!r}"
+    elif err is not None and not re.search(err, r.stderr, re.M | re.S):
+        why = f"errors are not like {err!r}"
+    elif status and not re.search(r"^error: \S", r.stderr, re.M):
+        why = "no line says why"
+    elif "Sanitizer" in r.stderr or "runtime error" in r.stderr:
+        why = "the sanitizer complains"
+    if why:
+        failures.append(f"vmi {' '.join(words)}: {why}\n{r.stdout}{r.stderr}")
+    return r
+
+
+def file(name, text):
+    with open(f"{TMP}/{name}", "w") as f:
+        f.write(text)
+
+
+def life():
+    file("web.xml", v.xml("web"))
+    file("bad.xml", v.xml("web").replace("memory", "memroy"))
+    file("huge.xml", v.xml("huge").replace(">64<", ">4096<"))
+    file("nokernel.xml", v.xml("nokernel").replace("vmlinux", "nothing"))
+    check("list", out=r"\AID +NAME +STATE")
+    check("define web.xml", out=r"^Domain 'web' defined from web.xml$")
+    check("define bad.xml", 4, err=r"^bad.xml:1: .*did you mean <memory>\?.*^error: the configuration is not accepted")
+    check("define missing.xml", 4, err="missing.xml: No such file")
+    check("define /tmp", 4, err="folder|directory")
+    check("define web.xml --validate -q", out=r"\A\Z")
+    check("define huge.xml", err="more than this machine's 1024 MiB")
+    check("start huge", 1, err="not enough memory: 4096 MiB are asked for, 1024 MiB are free.*^hint: ")
+    check("undefine huge")
+    check("define nokernel.xml")
+    check("start nokernel", 4, err="kernel .*nothing: there is no such file")
+    check("undefine nokernel")
+    check("domstate web", out="^shut off$")
+    check("start web", out="^Domain 'web' started$")
+    check("start web", 6, err="is already active")
+    check("create web.xml", 6, err="already active")
+    check("domstate web --reason", out=r"^(running|idle) \(booted\)$")
+    check("suspend web")
+    check("suspend web", 6, err="already paused")
+    check("shutdown web", 6, err="^hint: resume it")
+    check("list", out=r"^1 +web +paused +1 +64 MiB")
+    check("resume web")
+    check("resume web", 6, err="not paused")
+    check("domrename web other", 6)
+    check("reboot web")
+    check("wait web running --timeout 5")
+    check("reset web")
+    check("shutdown web --wait --timeout 5", out="is shut off")
+    check("destroy web", 6, err="not running")
+    check("domrename web shop")
+    check("dominfo web", 3, err="failed to get domain 'web'")
+    check("dominfo shpo", 3, err="did you mean 'shop'")
+    check("domrename shop a/b", 4)
+    check("domrename shop web")
+    check("start web --paused")
+    check("undefine web", out="has been undefined")
+    check("dominfo web", out="^Persistent: +no$")
+    check("destroy web")
+    check("dominfo web", 3)
+    check("create web.xml --paused")
+    check("autostart web", 6, err="transient")
+    check("destroy web --graceful")
+    check("run quick -k vmlinux -m 48M", out="started")
+    check("run quick2 -k vmlinux --print-xml", out="<domain type='vmi'>")
+    check("run bad/name -k vmlinux", 4)
+    check("run other -k nosuch", 4)
+    check("wait quick 'shut off' --timeout 0.2", 124)
+    check("wait quick stopped", 2, err="hint: ")
+    check("destroy quick")
+    check("undefine quick")
+
+
+def names_clash():
+    uuid = "00112233-4455-6677-8899-aabbccddeeff"
+    file("one.xml", v.xml("one", more=f"<uuid>{uuid}</uuid>"))
+    file("same.xml", v.xml("two", more=f"<uuid>{uuid}</uuid>"))
+    file("name.xml", v.xml("one", more=f"<uuid>{uuid[:-1]}0</uuid>"))
+    check("define one.xml")
+    check("define same.xml", 1, err=f"'one' already has the uuid {uuid}")
+    check("define name.xml", 1, err=f"'one' already exists with uuid {uuid}")
+    check(f"domname {uuid}", out="^one$")
+    check("domuuid one", out=f"^{uuid}$")
+    check("undefine one")
+
+
+def change():
+    check("define web.xml")
+    check("setmaxmem web 256M")
+    check("setmem web 128M")
+    check("setmem web 512M", 4, err="more than its maximum")
+    check("setmem web -5", 2, err="negative")
+    check("setmem web 5parsec", 2, err="unit")
+    check("setvcpus web 3 --maximum --config")
+    check("setvcpus web 2 --config")
+    check("setvcpus web 9 --config", 4)
+    check("vcpupin web 1 0-1 --config")
+    check("vcpupin web 7 0 --config", 4)
+    check("vcpupin web 0 x --config", 4)
+    check("schedinfo web --weight 512 --config")
+    check("schedinfo web --set cap=50", out="^weight +: 512$.*^cap +: 50$")
+    check("schedinfo web --weight 99999", 4)
+    check("setmem web 100M --live", 6)
+    check("desc web --title 'A title'")
+    check("desc web some more words")
+    check("desc web", out="^some more words$")
+    check("start web")
+    check("setmaxmem web 512M", 6, err="hint: change the definition: --config")
+    check("setmem web 100M", out="changed")
+    check("dominfo web", out="^Used memory: +102400 KiB$")
+    check("dumpxml web", out="id='[0-9]+'.*<currentMemory unit='KiB'>102400<")
+    check("dumpxml web --inactive", out="<currentMemory unit='KiB'>131072<.*<shares>512</shares>.*cpuset='0-1'")
+    check("vcpuinfo web", out="^VCPU: +1$")
+    editor = "sed -i s/131072/65536/"
+    check("edit web", out="edited", env={"EDITOR": editor})
+    check("dumpxml web --inactive", out=">65536<")
+    check("edit web", out="not changed", env={"EDITOR": "true"})
+    check("edit web", 1, err="the editor", env={"EDITOR": "false"})
+    check("edit web", 4, err="is in /tmp/vmi-edit", env={"EDITOR": "sed -i s/type=.vmi./type=.kvm./"})
+
+
+def outputs():
+    rows = json.loads(check("-o json list --all").stdout)
+    if [r["name"] for r in rows] != ["web"] or rows[0]["max_memory"] != 256 << 20:
+        failures.append(f"list -o json: {rows}")
+    check("list --all -o yaml", out=r'\A- name: "web"\n  uuid: ')
+    check("list --all -o name", out=r"\Aweb\n\Z")
+    check("list --all --name", out=r"\Aweb\n\Z")
+    check("list --columns name,title --no-headings", out=r"\Aweb +A title\n\Z")
+    check("list --columns nme", 2, err="hint: did you mean name")
+    check("list -o xml", 2)
+    check("lst", 2, err="hint: did you mean list")
+    check("list --al", out="web")
+    check("list --colums name", 2, err="hint: did you mean --columns")
+    check("start", 2, err="the domain is missing")
+    check("start a b", 2, err="unexpected argument 'b'")
+    check([], 2, err="a command is missing")
+    check("--nosuch", 2)
+    check("help", out="^Life:.*^  define .*^  -o, --output")
+    check("help start", out="usage: vmi start DOMAIN")
+    check("start --help", out="usage: vmi start DOMAIN")
+    check("domstats web", out="state.state=.*balloon.maximum=262144.*vcpu.0.time=")
+    check("cpu-stats web", out="^Total:$")
+    check("nodeinfo", out="^CPU\\(s\\): +4$")
+    check("nodememstats", out="^total +: +1048576 KiB$")
+    check("capabilities", out="<domain type='vmi'/>")
+    check("uri", out="^unix:")
+    check("hostname", out=".")
+    check("top -b -n 2 -d 1", out=r"1 domains.*web.*1 domains.*web")
+    check("log web", out="Linux version 6.1 \\(simulated")
+    check("log web --lifecycle -n 1", out=r"\A\S+Z [^\n]*\n\Z")
+    check("complete -- star", out=r"\Astart\n\Z")
+    check("complete -- destroy ''", out=r"\Aweb\n\Z")
+    check("complete -- start ''", out=r"\A\Z")
+    check("complete -- list --al", out="--all")
+    check("doctor", out="^ok +vmid answers")
+    p = subprocess.Popen([VMI, "console", "web"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    p.stdin.write("uptime\n")
+    p.stdin.flush()
+    time.sleep(0.5)
+    out = p.communicate("\x1d", timeout=10)[0]
+    if not re.search("web# uptime.*up [0-9]", out, re.S):
+        failures.append(f"console web: {out!r}")
+    check("console nosuch", 3)
+
+
+def events():
+    p = subprocess.Popen([VMI, "event", "--loop", "--timeout", "1.5"], env=env, stdout=subprocess.PIPE, text=True)
+    time.sleep(0.4)
+    check("suspend web")
+    check("resume web")
+    out = p.communicate()[0]
+    for want in ("event 'lifecycle' for domain 'web': Suspended Paused", "Resumed Unpaused", "events received: 2"):
+        if want not in out:
+            failures.append(f"event --loop: no {want!r} in {out!r}")
+
+
+def as_virsh():
+    check("list --all", out=r"\A Id   Name   State *\n-+\n 1?\d*[\d-]* +web +\w+", program=VIRSH)
+    check("domstate web", out=r"\A(running|idle)\n\n\Z", program=VIRSH)
+    check("dominfo --domain web", out="^OS Type: +linux$", program=VIRSH)
+    check("-c vmi:///system -q domstate web", 5, program=VIRSH) if not os.path.exists("/run/vmid") else None
+    check("version", out="^Running hypervisor: ", program=VIRSH)
+    check("dominfo nosuch", 3, err="^error: failed to get domain 'nosuch'", program=VIRSH)
+
+
+def on_the_socket():
+    for data in (b"\0", b"garbage\0", b"{}\0", b"[]\0", b'{"method":5}\0', b'{"method":"org.vmi.Get","parameters":[]}\0',
+                 b'{"method":"org.vmi.Get"}\0', b'{"method":"org.vmi.SetMemory","parameters":{"domain":"web","bytes":-1}}\0',
+                 b'{"method":"org.vmi.None"}\0', b'{"a":' * 5000 + b"\0", b"{" + b" " * 100, b"x" * (9 << 20)):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(10)
+        s.connect(f"{v.run_dir}/vmid.sock")
+        try:
+            s.sendall(data)
+            if data.endswith(b"\0") and b'"error"' not in s.recv(65536):
+                failures.append(f"{data[:40]!r}: no error came back")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        s.close()
+    # Varlink's own methods, and two calls in one piece.
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(f"{v.run_dir}/vmid.sock")
+    s.sendall(b'{"method":"org.varlink.service.GetInfo"}\0'
+              b'{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.vmi"}}\0')
+    data = b""
+    while data.count(b"\0") < 2:
+        data += s.recv(65536)
+    if b"interfaces" not in data or b"method Define(" not in data:
+        failures.append(f"org.varlink.service: {data[:300]!r}")
+    # Readers look, and cannot touch.
+    check("-r list", out="web")
+    check("-r destroy web", 5, err="permission denied.*^hint: ")
+    check("-r console web", 5)
+    # Many idle clients do not keep others out for long, nor bring it down.
+    many = []
+    for _ in range(120):
+        m = socket.socket(socket.AF_UNIX)
+        m.connect(f"{v.run_dir}/vmid-ro.sock")
+        many.append(m)
+    check("list", out="web")
+    for m in many:
+        m.close()
+
+
+def without_rights():
+    if os.getuid():
+        return
+    # A folder that they can reach, and vmi in it.
+    reachable = f"/tmp/tools-cli-{os.getpid()}.others"
+    os.mkdir(reachable)
+    os.chmod(reachable, 0o755)
+    program = shutil.copy(VMI, reachable)
+    w = Vmid(f"{reachable}/vmid", SANITIZED)
+    w.call("Create", xml=w.xml("web"))
+    nobody = dict(user=65534, group=65534, extra_groups=[], program=program, cwd="/", env={"VMI_CONNECT": w.run_dir})
+    check("list", out="web", **nobody)
+    check("destroy web", 5, err="permission denied", **nobody)
+    w.kill(signal.SIGTERM)
+    shutil.rmtree(reachable)
+
+
+def policies():
+    file("crash.xml", v.xml("crash", cmdline="sim.crash=20", more="<on_crash>restart</on_crash>"))
+    file("keep.xml", v.xml("keep", cmdline="sim.crash=20", more="<on_crash>preserve</on_crash>"))
+    check("create keep.xml")
+    check("wait keep crashed --timeout 5")
+    check("resume keep", 6, err="hint: it crashed and is preserved")
+    check("define crash.xml")
+    check("start crash")
+    check("wait crash 'shut off' --timeout 10")
+    check("log crash --lifecycle", out="ended 5 times within 60 s: not started again")
+    file("deaf.xml", v.xml("deaf", cmdline="sim.deaf"))
+    check("create deaf.xml")
+    check("shutdown deaf --timeout 0.2", 124, err="hint: .*destroy")
+    check("domstate deaf", out="in shutdown")
+    check("destroy deaf")
+
+
+def restarted():
+    check("autostart crash")
+    before = check("domid web").stdout
+    v.kill()
+    check("list", 5, err="it is not running.*^hint: start the daemon")
+    v.start()
+    if check("domid web").stdout != before:
+        failures.append("web has another id after a restart of vmid")
+    check("domstate crash", out="^shut off$")		# autostart is for a boot
+    check("domstate keep", out="^crashed$")
+    second = subprocess.run([SANITIZED, "--simulate", "--run-dir", v.run_dir, "--state-dir", f"{TMP}/state", "--log-dir", f"{TMP}/log"],
+                            capture_output=True, text=True, timeout=20)
+    if second.returncode != 1 or "another vmid is running" not in second.stderr:
+        failures.append(f"a second vmid: status {second.returncode}: {second.stderr}")
+    # A definition that someone spoiled is left alone, and said.
+    with open(f"{TMP}/state/00000000-0000-4000-8000-000000000001.xml", "w") as f:
+        f.write("<domain")
+    v.kill(signal.SIGTERM)
+    if v.process.returncode:
+        failures.append(f"SIGTERM: status {v.process.returncode}: {v.complaints()}")
+    os.remove(f"{v.run_dir}/started")
+    v.start()
+    check("domstate crash", out="running|idle|shut off")
+    check("log crash --lifecycle -n 3", out="started")
+    with open(f"{TMP}/vmid.log") as f:
+        if "left alone: not well-formed" not in f.read():
+            failures.append("the spoiled definition is not named in the log")
+
+
+for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, policies, restarted):
+    part()
+v.kill(signal.SIGTERM)
+if v.complaints():
+    failures.append(v.complaints())
+for f in failures:
+    print(f)
+sys.exit(f"{len(failures)} checks failed" if failures else 0)
