@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * conring.c - the console of a domain that has no serial port: a ring of bytes
+ * conring.c - a console line of a domain that has no serial port: a ring of bytes
  * towards domain 0, which keeps the log, and a small one from it.
  *
  * Nothing is dropped: a full ring takes fewer bytes, and its writer tries again.
@@ -64,6 +64,11 @@ static char *at(struct conring *c, enum conring_way way, u32 pos)
 {
 	pos %= c->ring[way].size;
 	return way == CON_INPUT ? &c->in[pos] : &c->out[pos / PAGE_SIZE][pos % PAGE_SIZE];
+}
+
+bool conring_full(const struct conring *c, enum conring_way way)
+{
+	return c->ring[way].head - c->ring[way].tail == c->ring[way].size;
 }
 
 size_t conring_put(struct conring *c, enum conring_way way, const char *s, size_t n)

@@ -166,8 +166,9 @@ static void domain_free(struct domain *d)
 		shadow_domain_exit(d);
 	for (u32 i = 0; i < DOM_MAX_VCPUS; i++)
 		vcpu_free(d->vcpu[i]);
-	if (d->console)
-		conring_free(d->console);
+	for (u32 i = 0; i < VMI_NR_CONSOLES; i++)
+		if (d->line[i])
+			conring_free(d->line[i]);
 	p2m_exit(d);
 	heap_budget_end(d->id);
 	page_free(d);
@@ -215,8 +216,11 @@ long domain_create(const struct vmi_dom_config *cfg)
 	d->watchdog_ms = cfg->watchdog_ms;
 	memcpy(d->uuid, cfg->uuid, sizeof(d->uuid));
 	memcpy(d->name, cfg->name, sizeof(d->name));
-	d->console = conring_new(id);
-	rc = d->console ? domain_init(d, shadow) : -VMI_ENOMEM;
+	rc = domain_init(d, shadow);
+	for (u32 i = 0; !rc && i < VMI_NR_CONSOLES; i++) {
+		d->line[i] = conring_new(id);
+		rc = d->line[i] ? 0 : -VMI_ENOMEM;
+	}
 	for (u32 i = 0; !rc && i < cfg->nr_vcpus; i++)
 		rc = vcpu_create(d, i);
 	if (rc) {

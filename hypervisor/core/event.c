@@ -164,6 +164,8 @@ void evt_raise_virq(struct vcpu *v, u32 virq)
 
 void vcpu_block(struct vcpu *v)
 {
+	if (READ_ONCE(v->shared->pending))
+		return;
 	v->blocked = true;
 	sched_stop(v);
 }

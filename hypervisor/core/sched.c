@@ -53,14 +53,18 @@ static bool runnable(const struct vcpu *v, u64 now)
 {
 	const struct domain *d = v->domain;
 
-	if (d->paused || d->shut || d->dying || v->sched.parked > now)
-		return false;
-	return !v->blocked || READ_ONCE(v->shared->pending);
+	return !v->blocked && !d->paused && !d->shut && !d->dying && v->sched.parked <= now;
 }
 
 static u64 weigh(const struct vcpu *v, u64 ns)
 {
 	return ns * VMI_WEIGHT_DEFAULT / v->domain->weight;
+}
+
+/* Time that a domain's cap lets it run in a period. */
+static u64 cap_ns(const struct domain *d)
+{
+	return PERIOD_NS / 100 * d->cap;
 }
 
 /* Book the time since the last look as run, or as waited. */
@@ -87,7 +91,7 @@ static void account(struct vcpu *v, u64 now)
 		d->cap_used = 0;
 	}
 	d->cap_used += ns;
-	if (d->cap_used >= PERIOD_NS / 100 * d->cap)
+	if (d->cap_used >= cap_ns(d))
 		s->parked = d->cap_end;
 }
 
@@ -106,35 +110,46 @@ static void watch(struct vcpu *v)
 			 v->id, d->watchdog_ms, (void *)v->regs.rip);
 }
 
-/* The best one to run; *until: when to look again. */
-static struct vcpu *pick(struct sched_cpu *c, u64 now, u64 *until)
+/* Bring the mean virtual time of those who want to run, but for `except`, up to date: how many they are. */
+static u32 update_mean(struct sched_cpu *c, u64 now, const struct vcpu *except)
 {
-	struct vcpu *v, *best = NULL;
-	u64 base = c->mean, weights = 0, mean;
+	u64 weights = 0;
 	s64 sum = 0;
 	u32 nr = 0;
 
-	*until = NEVER;
-	for (v = c->first; v; v = v->sched.next) {
-		if (v->sched.parked > now)
-			*until = MIN(*until, v->sched.parked);
-		if (!runnable(v, now))
+	if (c->loaded && c->loaded->sched.running)
+		account(c->loaded, now);
+	for (struct vcpu *v = c->first; v; v = v->sched.next) {
+		if (v == except || !runnable(v, now))
 			continue;
 		nr++;
 		weights += v->domain->weight;
-		sum += (s64)(v->sched.vtime - base) * v->domain->weight;
+		sum += (s64)(v->sched.vtime - c->mean) * v->domain->weight;
 	}
-	if (!nr)
-		return NULL;
-	c->mean = mean = base + sum / (s64)weights;
-	for (v = c->first; v; v = v->sched.next) {
-		if (!runnable(v, now) || (s64)(v->sched.vtime - mean) > 0)
+	if (nr)
+		c->mean += sum / (s64)weights;
+	return nr;
+}
+
+/* The best one to run; *until: when to look again. */
+static struct vcpu *pick(struct sched_cpu *c, u64 now, u64 *until)
+{
+	u32 nr = update_mean(c, now, NULL);
+	struct vcpu *best = NULL;
+	struct domain *d;
+
+	*until = nr > 1 ? now + SLICE_NS : NEVER;
+	for (struct vcpu *v = c->first; v; v = v->sched.next) {
+		if (v->sched.parked > now)
+			*until = MIN(*until, v->sched.parked);
+		if (!runnable(v, now) || (s64)(v->sched.vtime - c->mean) > 0)
 			continue;
 		if (!best || (s64)(v->sched.vdeadline - best->sched.vdeadline) < 0)
 			best = v;
 	}
-	if (nr > 1)
-		*until = MIN(*until, now + SLICE_NS);
+	d = best ? best->domain : NULL;
+	if (d && d->cap)
+		*until = MIN(*until, now + (now < d->cap_end ? cap_ns(d) - MIN(d->cap_used, cap_ns(d)) : cap_ns(d)));
 	return best;
 }
 
@@ -203,11 +218,16 @@ void sched_wake(struct vcpu *v)
 {
 	struct sched_cpu *c = &cpus[v->sched.cpu];
 	struct sched_vcpu *s = &v->sched;
+	u64 now;
 
-	v->blocked = false;
-	if (s->running)
+	if (s->running) {
+		v->blocked = false;
 		return;
-	s->since = now_ns();
+	}
+	now = now_ns();
+	update_mean(c, now, v);
+	v->blocked = false;
+	s->since = now;
 	/* What it is owed for the time it slept is bounded. */
 	if ((s64)(c->mean - s->vtime) > (s64)weigh(v, SLICE_NS))
 		s->vtime = c->mean - weigh(v, SLICE_NS);
@@ -287,7 +307,6 @@ struct vcpu *schedule(struct vcpu *v)
 	}
 	next->sched.since = now;
 	next->sched.running = true;
-	next->blocked = false;
 	if (next != c->loaded) {
 		arch_switch(c->loaded, next);
 		c->loaded = next;

@@ -78,32 +78,37 @@ long hc_timer_set(struct vcpu *v, const u64 *a)
 long hc_halt(struct vcpu *v, const u64 *a)
 {
 	WRITE_ONCE(v->shared->vif, 1);
-	if (!READ_ONCE(v->shared->pending)) {
-		COUNT(v->domain, HALTS);
-		vcpu_block(v);
-	}
+	COUNT(v->domain, HALTS);
+	vcpu_block(v);
 	return 0;
 }
 
-/* Domain 0 has the serial ports, other domains one line to domain 0. */
-static bool line_ok(const struct domain *d, u64 line)
-{
-	return line < (d->console ? 1 : VMI_NR_CONSOLES);
-}
-
+/* Domain 0 has the serial ports, other domains' lines end in domain 0. */
 static size_t line_write(struct domain *d, u32 line, const char *s, size_t n)
 {
-	if (d->console)
-		return conring_put(d->console, CON_OUTPUT, s, n);
+	if (d->line[line])
+		return conring_put(d->line[line], CON_OUTPUT, s, n);
 	uart_write(line, s, n);
 	return n;
+}
+
+static size_t line_read(struct domain *d, u32 line, char *s, size_t n)
+{
+	struct conring *c = d->line[line];
+
+	if (!c)
+		return uart_read(line, s, n);
+	/* Who had to wait for room can go on. */
+	if (conring_full(c, CON_INPUT))
+		domain_event(d->id, VMI_EVENT_CONSOLE);
+	return conring_take(c, CON_INPUT, s, n);
 }
 
 long hc_console_write(struct vcpu *v, const u64 *a)
 {
 	u64 done = 0, len = MIN(a[2], (u64)CONSOLE_CHUNK);
 
-	if (!line_ok(v->domain, a[0]))
+	if (a[0] >= VMI_NR_CONSOLES)
 		return -VMI_ENOENT;
 	if (a[2] > VMI_CONSOLE_MAX)
 		return -VMI_E2BIG;
@@ -118,7 +123,7 @@ long hc_console_write(struct vcpu *v, const u64 *a)
 		if (put < n)
 			break;
 	}
-	if (done && v->domain->console)
+	if (done && !v->domain->privileged)
 		domain_event(v->domain->id, VMI_EVENT_CONSOLE);
 	return done;
 }
@@ -127,7 +132,7 @@ long hc_console_read(struct vcpu *v, const u64 *a)
 {
 	u64 done = 0;
 
-	if (!line_ok(v->domain, a[0]))
+	if (a[0] >= VMI_NR_CONSOLES)
 		return -VMI_ENOENT;
 	if (a[2] > VMI_CONSOLE_MAX)
 		return -VMI_E2BIG;
@@ -139,8 +144,7 @@ long hc_console_read(struct vcpu *v, const u64 *a)
 		if (copy_to_guest(v, a[1] + done, &probe, 1) ||
 		    copy_to_guest(v, a[1] + MIN(done + sizeof(chunk), a[2]) - 1, &probe, 1))
 			return done ? (long)done : -VMI_EFAULT;
-		n = MIN(a[2] - done, sizeof(chunk));
-		n = v->domain->console ? conring_take(v->domain->console, CON_INPUT, chunk, n) : uart_read(a[0], chunk, n);
+		n = line_read(v->domain, a[0], chunk, MIN(a[2] - done, sizeof(chunk)));
 		if (!n)
 			break;
 		if (copy_to_guest(v, a[1] + done, chunk, n))

@@ -49,7 +49,7 @@
 #define VMI_VIRQ_CONTROL	4	/* domain 0 asks for something: see control_get */
 #define VMI_NR_VIRQS		5
 
-#define VMI_NR_CONSOLES		2	/* line 0: the terminal; line 1: the second serial port */
+#define VMI_NR_CONSOLES		2	/* line 0: the terminal; line 1: for programs (domain 0: the second serial port) */
 #define VMI_CONSOLE_MAX		65536	/* most bytes in one console call */
 
 /* ---- tlb_flush operations ---------------------------------------------- */
@@ -98,7 +98,7 @@
 
 /* dom_event flags */
 #define VMI_EVENT_STATE		(1 << 0)	/* it was created, paused, unpaused, stopped or destroyed */
-#define VMI_EVENT_CONSOLE	(1 << 1)	/* its console has output, or room for input again */
+#define VMI_EVENT_CONSOLE	(1 << 1)	/* a line of its console has output, or room for input again */
 
 /* vmi_vcpu_state.flags */
 #define VMI_VCPU_USER		(1 << 0)	/* in user mode (ring 3), else in the guest kernel (ring 1) */

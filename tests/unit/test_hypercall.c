@@ -12,42 +12,6 @@
 static struct domain *d;
 static struct vcpu *v;
 static struct vmi_shared shared;
-static const char *called;
-static u64 args[6];
-
-/* The x86 handlers say who was called with what. */
-#define RECORD(fn) long fn(struct vcpu *who, const u64 *a) { called = #fn; memcpy(args, a, sizeof(args)); return -77; }
-RECORD(hc_vcpu_setup)
-RECORD(hc_vectors_set)
-RECORD(hc_timer_set)
-RECORD(hc_halt)
-RECORD(hc_console_write)
-RECORD(hc_console_read)
-RECORD(hc_gdt_write)
-RECORD(hc_debugreg_set)
-RECORD(hc_debugreg_get)
-RECORD(hc_msr_read)
-RECORD(hc_msr_write)
-RECORD(hc_cpuid)
-RECORD(hc_cr4_write)
-RECORD(hc_shutdown)
-RECORD(hc_gs_swap)
-RECORD(hc_ldt_set)
-
-u32 dom_features(const struct domain *who)
-{
-	return who->privileged ? VMI_FEAT_PRIVILEGED : 0;
-}
-
-size_t log_copy(u64 off, char *buf, size_t n, u64 *start)
-{
-	static const char text[] = "a log of twenty byte";
-
-	*start = off;
-	n = off >= 20 ? 0 : MIN(n, 20 - off);
-	memcpy(buf, text + off, n);
-	return n;
-}
 
 static void reset(void)
 {
@@ -56,7 +20,7 @@ static void reset(void)
 	v = d->vcpu[0];
 	memset(&shared, 0, sizeof(shared));
 	v->shared = &shared;
-	called = NULL;
+	fake.called = NULL;
 	CU_ASSERT_EQUAL(shadow_load(v, 0, false), 0);
 }
 
@@ -76,7 +40,7 @@ static void unknown_numbers(void)
 	CU_ASSERT_EQUAL(call(VMI_NR_HYPERCALLS, 0, 0, 0), -VMI_ENOSYS);
 	CU_ASSERT_EQUAL(call(-1UL, 0, 0, 0), -VMI_ENOSYS);
 	CU_ASSERT_EQUAL(call(1UL << 32, 0, 0, 0), -VMI_ENOSYS);	/* the number is 64 bits wide */
-	CU_ASSERT_PTR_NULL(called);
+	CU_ASSERT_PTR_NULL(fake.called);
 }
 
 static void version_and_features(void)
@@ -98,10 +62,10 @@ static void privileged_calls_need_domain_0(void)
 static void narrow_arguments_lose_their_upper_half(void)
 {
 	CU_ASSERT_EQUAL(call(VMI_HC_CONSOLE_WRITE, 0x1234567800000001, 0x1234567800000002, 0x1234567800000003), -77);
-	CU_ASSERT_STRING_EQUAL(called, "hc_console_write");
-	CU_ASSERT_EQUAL(args[0], 1);			/* line:u32 */
-	CU_ASSERT_EQUAL(args[1], 0x1234567800000002);	/* buf:ptr */
-	CU_ASSERT_EQUAL(args[2], 0x1234567800000003);	/* len:u64 */
+	CU_ASSERT_STRING_EQUAL(fake.called, "hc_console_write");
+	CU_ASSERT_EQUAL(fake.args[0], 1);			/* line:u32 */
+	CU_ASSERT_EQUAL(fake.args[1], 0x1234567800000002);	/* buf:ptr */
+	CU_ASSERT_EQUAL(fake.args[2], 0x1234567800000003);	/* len:u64 */
 }
 
 static void nothing_leaks_in_registers(void)

@@ -76,7 +76,7 @@ struct domain {
 	u64 cap_used, cap_end;
 	u64 created_ns, started_ns;
 	struct domain *next;		/* by identifier */
-	struct conring *console;	/* NULL: domain 0 */
+	struct conring *line[VMI_NR_CONSOLES];	/* NULL: domain 0 */
 	struct p2m p2m;
 	struct sh_domain shadow;
 	struct evt_port *ports;		/* one page: VMI_MAX_PORTS */

@@ -48,7 +48,7 @@ void evt_raise_virq(struct vcpu *v, u32 virq);
 
 /* The vCPU has an unmasked event: make it notice. */
 void vcpu_kick(struct vcpu *v);
-/* It waits for the next one. */
+/* It waits for the next one, unless one is there. */
 void vcpu_block(struct vcpu *v);
 
 #endif

@@ -34,6 +34,8 @@ struct fake {
 	u64 nr_tlb_flushes;
 	u64 nr_switches;
 	u64 now, timer;			/* system time, and what arch_timer_arm() was told */
+	const char *called;		/* the x86 handler of the last call, and its arguments */
+	u64 args[6];
 	bool crashed;
 	void (*on_idle)(void);
 	void (*on_tlb_flush)(void);
