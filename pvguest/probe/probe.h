@@ -53,6 +53,7 @@ struct test {
 	const char *name;
 	void (*fn)(void);
 };
+#define T_DOMS		16	/* makes other domains: memory for them (see child.h) */
 #define T_OLD_CPU	8	/* wants a processor without FSGSBASE */
 
 /*
