@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dev.h - the devices in /dev/vmi: how programs of domain 0 reach the hypervisor.
+ *
+ * /dev/vmi/call   (root) makes privileged hypercalls. Domains created through an
+ *                 open file and never unpaused end when it is closed. It polls
+ *                 readable while dom_event has something to tell.
+ */
+#ifndef VMI_DEV_H
+#define VMI_DEV_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define VMI_DEV_BUFS	2
+#define VMI_DEV_BUF_MAX	(256 << 10)
+
+/* Memory of the caller that an argument points to. */
+struct vmi_dev_buf {
+	__u32 arg;		/* which argument, 0 to 5 */
+	__u32 len;		/* bytes, up to VMI_DEV_BUF_MAX; 0: this entry is not used */
+	__u32 write;		/* 1: the hypervisor writes it */
+	__u32 reserved;		/* 0 */
+};
+
+struct vmi_dev_call {
+	__u64 args[6];
+	__s64 result;		/* OUT: the hypercall's, a VMI error included */
+	__u32 nr;		/* VMI_HC_* */
+	__u32 reserved;		/* 0 */
+	struct vmi_dev_buf buf[VMI_DEV_BUFS];
+};
+
+/*
+ * 0: the call was made, see result. -1: it was not: EPERM (nr is not one that
+ * programs may make), EINVAL (reserved fields, sizes), EFAULT (a buffer is not
+ * there), EINTR (dom_destroy was interrupted: repeat it).
+ */
+#define VMI_DEV_CALL	_IOWR('v', 1, struct vmi_dev_call)
+
+#endif
