@@ -18,7 +18,7 @@ GEN := $(BUILD)/gen
 TBLS := $(wildcard include/vmi/*.tbl)
 AGENT := $(BUILD)/initramfs/lab-agent
 PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
-TOOLS := $(BUILD)/dom0-tools/vmi $(BUILD)/dom0-tools/vmid
+TOOLS := $(addprefix $(BUILD)/dom0-tools/,vmi vmid vmi-boot)
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 

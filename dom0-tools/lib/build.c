@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * build.c - the domain builder: a kernel and an initramfs become a domain.
+ *
+ * The kernel's segments go where its ELF headers say, the initramfs to the top of
+ * the memory, start info and command line below 64 KiB (docs/abi.md). Memory is
+ * populated by what is written there and later by the guest, so the time does
+ * not depend on the domain's size.
+ *
+ * Trust: kernel and initramfs are a user's files and may be anything; the ELF
+ * parser (hypervisor/core/elf.c) checks each offset, and the hypervisor each
+ * address.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <hv/elf.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "build.h"
+#include "call.h"
+
+#define START_INFO_GPA	0x7000UL
+#define CMDLINE_GPA	0x8000UL
+#define LOW_END		0x10000UL	/* nothing else is put below */
+#define PAGE		4096UL
+#define HOLE_START	0xa0000UL
+#define HOLE_END	0x100000UL
+
+struct file {
+	const char *path;
+	const uint8_t *data;
+	size_t size;
+};
+
+static int fail(struct hv_error *err, int rc, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+static int map_file(struct file *f, const char *path, const char *what, struct hv_error *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	void *p;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		rc = fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		rc = fail(err, -EINVAL, "the %s %s is not a file", what, path);
+	} else if (!st.st_size) {
+		rc = fail(err, -ENOEXEC, "the %s %s is empty", what, path);
+	} else {
+		p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (p == MAP_FAILED)
+			rc = fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+		else
+			*f = (struct file){ path, p, st.st_size };
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static void unmap_file(struct file *f)
+{
+	if (f->data)
+		munmap((void *)f->data, f->size);
+}
+
+static bool overlap(uint64_t a, uint64_t an, uint64_t b, uint64_t bn)
+{
+	return a < b + bn && b < a + an;
+}
+
+/* Where the initramfs goes, or 0: at the end of the memory, or as high as the kernel lets it. */
+static uint64_t place_initrd(const struct elf_kernel *k, uint64_t memory, uint64_t size)
+{
+	uint64_t at = size < memory ? (memory - size) & ~(PAGE - 1) : 0;
+
+	for (uint32_t i = 0; i < k->nr_segs && at >= LOW_END; i++)
+		if (overlap(at, size, k->seg[i].gpa, k->seg[i].memsz))
+			return 0;
+	return at >= LOW_END ? at : 0;
+}
+
+static int check_sizes(const struct hv_config *cfg, const struct elf_kernel *k, struct hv_error *err)
+{
+	if (strlen(cfg->cmdline) >= VMI_CMDLINE_MAX)
+		return fail(err, -EINVAL, "the command line has %zu characters, a kernel takes %u at most",
+			    strlen(cfg->cmdline), VMI_CMDLINE_MAX - 1);
+	if (cfg->memory <= HOLE_END)
+		return fail(err, -ENOMEM, "a domain needs more than 1 MiB of memory");
+	for (uint32_t i = 0; i < k->nr_segs; i++) {
+		uint64_t end = k->seg[i].gpa + k->seg[i].memsz;
+
+		if (k->seg[i].gpa < LOW_END)
+			return fail(err, -ENOEXEC, "the kernel %s wants memory at %#lx, where the start info is: link it higher",
+				    cfg->kernel, k->seg[i].gpa);
+		if (end > cfg->memory)
+			return fail(err, -ENOMEM, "the kernel %s needs memory up to %lu MiB, the domain has %lu: give it more",
+				    cfg->kernel, (end + (1 << 20) - 1) >> 20, cfg->memory >> 20);
+	}
+	return 0;
+}
+
+static long create(int fd, const struct hv_config *cfg, struct hv_error *err)
+{
+	struct vmi_dom_config c = {
+		.memory = cfg->memory, .nr_vcpus = cfg->vcpus, .weight = cfg->weight, .cap = cfg->cap,
+	};
+	struct vmi_machine m = { 0 };
+	long rc;
+
+	memcpy(c.uuid, cfg->uuid, sizeof(c.uuid));
+	if (strlen(cfg->name) >= sizeof(c.name))
+		return fail(err, -EINVAL, "the name has %zu characters, %zu are possible", strlen(cfg->name), sizeof(c.name) - 1);
+	strcpy((char *)c.name, cfg->name);
+	rc = call_machine_info(fd, &m);
+	if (!rc && cfg->vcpus > m.max_vcpus)
+		return fail(err, -EINVAL, "%u vCPUs: this hypervisor gives a domain %u at most", cfg->vcpus, m.max_vcpus);
+	if (!rc)
+		rc = call_dom_create(fd, &c);
+	switch (rc) {
+	case -ENOMEM:
+		return fail(err, rc, "too little memory: the domain wants %lu MiB, the machine has %lu MiB left for domains: destroy one, or boot with a smaller dom0_mem",
+			    cfg->memory >> 20, m.free >> 20);
+	case -ENOSPC:
+		return fail(err, rc, "there are %u domains, and no more are possible: destroy one", m.nr_domains);
+	case -EINVAL:
+		return fail(err, rc, "the hypervisor refuses this domain: memory is whole pages from %u KiB on, a name is printable and without blanks",
+			    VMI_MEMORY_MIN >> 10);
+	default:
+		return rc >= 0 ? rc : fail(err, rc, "cannot create the domain: %s", strerror(-rc));
+	}
+}
+
+/* Start info and the first vCPU's registers. */
+static long set_start(int fd, uint32_t domid, const struct hv_config *cfg, const struct elf_kernel *k,
+		      uint64_t initrd, uint64_t initrd_size)
+{
+	struct vmi_start_info si = {
+		.magic = VMI_START_MAGIC, .version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR,
+		.cmdline = CMDLINE_GPA, .initrd = initrd, .initrd_size = initrd_size,
+		.domid = domid, .nr_vcpus = cfg->vcpus, .nr_map = 2,
+		/* A hole as a PC has it: Linux ignores a map of one range. */
+		.map = {
+			{ .base = 0, .size = HOLE_START, .type = VMI_MAP_RAM },
+			{ .base = HOLE_END, .size = cfg->memory - HOLE_END, .type = VMI_MAP_RAM },
+		},
+	};
+	struct vmi_vcpu_state s = { .rip = k->entry, .cr3 = k->cr3, .rsi = START_INFO_GPA };
+	struct vmi_machine m;
+	long rc;
+
+	rc = call_machine_info(fd, &m);
+	if (rc)
+		return rc;
+	si.features = m.guest_features;
+	si.tsc_khz = m.tsc_khz;
+	si.wall_ns = m.wall_ns;
+	rc = call_dom_write(fd, domid, START_INFO_GPA, &si, sizeof(si));
+	if (!rc)
+		rc = call_dom_write(fd, domid, CMDLINE_GPA, cfg->cmdline, strlen(cfg->cmdline) + 1);
+	return rc ? rc : call_vcpu_set(fd, domid, 0, &s);
+}
+
+static long load(int fd, uint32_t domid, const struct hv_config *cfg, const struct elf_kernel *k,
+		 const struct file *kernel, const struct file *initrd)
+{
+	uint64_t at = 0;
+	long rc;
+
+	for (uint32_t i = 0; i < k->nr_segs; i++) {
+		rc = call_dom_write(fd, domid, k->seg[i].gpa, kernel->data + k->seg[i].offset, k->seg[i].filesz);
+		if (rc)
+			return rc;
+	}
+	if (initrd->data) {
+		at = place_initrd(k, cfg->memory, initrd->size);
+		rc = call_dom_write(fd, domid, at, initrd->data, initrd->size);
+		if (rc)
+			return rc;
+	}
+	return set_start(fd, domid, cfg, k, at, initrd->size);
+}
+
+long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
+{
+	struct file kernel = { 0 }, initrd = { 0 };
+	struct elf_kernel k;
+	const char *why;
+	long rc, domid;
+
+	rc = map_file(&kernel, cfg->kernel, "kernel", err);
+	if (!rc && cfg->initrd)
+		rc = map_file(&initrd, cfg->initrd, "initramfs", err);
+	if (rc)
+		goto out;
+	why = elf_parse(kernel.data, kernel.size, &k);
+	if (why) {
+		rc = fail(err, -ENOEXEC, "%s cannot be a domain's kernel: %s", cfg->kernel, why);
+		goto out;
+	}
+	rc = check_sizes(cfg, &k, err);
+	if (!rc && initrd.data && !place_initrd(&k, cfg->memory, initrd.size))
+		rc = fail(err, -ENOMEM, "the initramfs %s of %zu MiB does not fit into %lu MiB beside the kernel: give the domain more memory",
+			  cfg->initrd, initrd.size >> 20, cfg->memory >> 20);
+	if (rc)
+		goto out;
+
+	rc = domid = create(fd, cfg, err);
+	if (rc < 0)
+		goto out;
+	rc = load(fd, domid, cfg, &k, &kernel, &initrd);
+	if (rc) {
+		call_dom_destroy(fd, domid);
+		rc = fail(err, rc, "cannot load the domain's memory: %s", strerror(-rc));
+		goto out;
+	}
+	rc = domid;
+out:
+	unmap_file(&kernel);
+	unmap_file(&initrd);
+	return rc;
+}
