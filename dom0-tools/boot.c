@@ -3,8 +3,7 @@
  * boot.c - vmi-boot: one domain in the foreground, without the daemon.
  *
  * Creates the domain, shows its console, and ends it when it stops by itself or
- * when this program is told to stop. It reads the hypervisor's events, so vmid
- * must not run meanwhile.
+ * when this program is told to stop.
  *
  * Trust: the guest's output goes to the terminal as it is.
  */

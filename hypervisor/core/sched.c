@@ -164,7 +164,8 @@ static void arm(struct sched_cpu *c, u64 at)
 /* Raise what is due, and arm the timer for the next. */
 static void timers(struct sched_cpu *c, u64 now)
 {
-	u64 next = c->slice_end;
+	/* A slice that is over has set resched: the timer must not tell again before anybody could look. */
+	u64 next = c->slice_end > now ? c->slice_end : NEVER;
 
 	for (struct vcpu *v = c->first; v; v = v->sched.next) {
 		if (!v->timer_deadline)

@@ -7,6 +7,9 @@
  * moment (reclaim, migration); the hypervisor then says EFAULT and changes
  * nothing, and the call is made again.
  *
+ * Events: the hypervisor tells each once. Here every open file is told, so that
+ * several tools can watch; dom_event is answered from the file's own set.
+ *
  * Domains that an open file created and that never ran end with it: a tool that
  * is killed in the middle of its work leaves nothing behind.
  *
@@ -18,12 +21,14 @@
 #include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/interrupt.h>
+#include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <asm/cpufeature.h>
@@ -35,18 +40,53 @@
 #define BUF_PAGES	(VMI_DEV_BUF_MAX / PAGE_SIZE + 1)
 
 struct call_file {
+	struct list_head list;
 	struct mutex lock;		/* of `created` */
 	DECLARE_BITMAP(created, VMI_MAX_DOMAINS);
+	u8 events[VMI_MAX_DOMAINS];	/* not told yet */
+	DECLARE_BITMAP(told, VMI_MAX_DOMAINS);	/* domains with events */
 };
 
+static LIST_HEAD(files);
+static DEFINE_SPINLOCK(files_lock);	/* of the list, and of the files' events */
 static DECLARE_WAIT_QUEUE_HEAD(events_wait);
-static bool events_waiting;		/* since dom_event last had nothing to tell */
 
 static irqreturn_t domains_irq(int irq, void *dev)
 {
-	WRITE_ONCE(events_waiting, true);
+	struct vmi_dom_event e;
+	struct call_file *f;
+
+	spin_lock(&files_lock);
+	while (!vmi_dom_event(&e)) {
+		list_for_each_entry(f, &files, list) {
+			f->events[e.domid] |= e.flags;
+			__set_bit(e.domid, f->told);
+		}
+	}
+	spin_unlock(&files_lock);
 	wake_up_interruptible(&events_wait);
 	return IRQ_HANDLED;
+}
+
+/* dom_event for one file. */
+static long next_event(struct call_file *f, void __user *to)
+{
+	struct vmi_dom_event e = { };
+	unsigned int id;
+
+	if (clear_user(to, sizeof(e)))
+		return -VMI_EFAULT;
+	spin_lock_irq(&files_lock);
+	id = find_first_bit(f->told, VMI_MAX_DOMAINS);
+	if (id < VMI_MAX_DOMAINS) {
+		e = (struct vmi_dom_event){ .domid = id, .flags = f->events[id] };
+		f->events[id] = 0;
+		__clear_bit(id, f->told);
+	}
+	spin_unlock_irq(&files_lock);
+	if (!e.flags)
+		return -VMI_ENOENT;
+	return copy_to_user(to, &e, sizeof(e)) ? -VMI_EFAULT : 0;
 }
 
 static bool call_allowed(unsigned int nr)
@@ -180,15 +220,14 @@ static long call_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return rc;
 
 	mutex_lock(&f->lock);
-	if (c.nr == VMI_HC_DOM_EVENT)
-		WRITE_ONCE(events_waiting, false);
 	for (i = 0; i < TRIES; i++) {
-		rc = call_pinned(&c);
+		if (c.nr == VMI_HC_DOM_EVENT)
+			c.result = next_event(f, (void __user *)c.args[0]);
+		else
+			rc = call_pinned(&c);
 		if (rc || c.result != -VMI_EFAULT)
 			break;
 	}
-	if (c.nr == VMI_HC_DOM_EVENT && c.result >= 0)
-		WRITE_ONCE(events_waiting, true);	/* there may be more */
 	if (c.nr == VMI_HC_DOM_CREATE && c.result > 0)
 		set_bit(c.result, f->created);
 	mutex_unlock(&f->lock);
@@ -199,8 +238,10 @@ static long call_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static __poll_t call_poll(struct file *file, poll_table *wait)
 {
+	struct call_file *f = file->private_data;
+
 	poll_wait(file, &events_wait, wait);
-	return READ_ONCE(events_waiting) ? EPOLLIN | EPOLLRDNORM : 0;
+	return bitmap_empty(f->told, VMI_MAX_DOMAINS) ? 0 : EPOLLIN | EPOLLRDNORM;
 }
 
 static int call_open(struct inode *inode, struct file *file)
@@ -213,6 +254,9 @@ static int call_open(struct inode *inode, struct file *file)
 	if (!f)
 		return -ENOMEM;
 	mutex_init(&f->lock);
+	spin_lock_irq(&files_lock);
+	list_add(&f->list, &files);
+	spin_unlock_irq(&files_lock);
 	file->private_data = f;
 	return 0;
 }
@@ -222,6 +266,10 @@ static int call_release(struct inode *inode, struct file *file)
 	struct call_file *f = file->private_data;
 	struct vmi_dom_info *info = kmalloc(sizeof(*info), GFP_KERNEL | __GFP_NOFAIL);
 	unsigned int id;
+
+	spin_lock_irq(&files_lock);
+	list_del(&f->list);
+	spin_unlock_irq(&files_lock);
 
 	for_each_set_bit(id, f->created, VMI_MAX_DOMAINS) {
 		/* An identifier may be another domain's by now: then that is new, too, and of another file. */

@@ -139,8 +139,8 @@ class Machine:
 
     def __init__(self, mode="dom0", cpu=None, smp=1, mem=None, icount=False, add=(), append="",
                  hv_append="", gdb=False, qemu="", debian=False, kernel=None, initramfs=None, hypervisor=None, modules=None):
-        if mode not in ("native", "dom0"):
-            raise BadUsage(f"mode {mode}: it is native or dom0")
+        if mode not in ("native", "dom0", "domu"):
+            raise BadUsage(f"mode {mode}: it is native, dom0 or domu")
         if icount and smp != 1:
             raise BadUsage("--icount counts one processor: leave out --smp")
         if not shutil.which(QEMU):
@@ -151,7 +151,7 @@ class Machine:
         self.append, self.hv_append, self.modules = append, hv_append, modules
         self.kernel = kernel or find("kernel")
         self.initramfs = initramfs or find("initramfs")
-        self.hypervisor = hypervisor or (find("hypervisor") if mode == "dom0" else None)
+        self.hypervisor = hypervisor or (find("hypervisor") if mode != "native" else None)
         self.debian = build_debian() if debian else None
         self.qemu = shlex.split(qemu)
         self.gdb_port = self._free_port() if gdb else None
@@ -183,11 +183,29 @@ class Machine:
 
     def _initramfs(self, command, extra):
         """The common initramfs, with the command and the added files behind it."""
+        if self.mode == "domu":
+            return self._dom0_initramfs(self._archive(command, extra, "domu-initramfs"))
+        return self._archive(command, extra, "initramfs")
+
+    def _dom0_initramfs(self, guest):
+        """Domain 0's, which starts one guest that has `guest` as its own."""
+        archive = Cpio()
+        archive.file("lab/mode", b"dom0")
+        for name, data in (("cmdline", self._cmdline("hvc0").encode()), ("memory", f"{self.mem}M".encode())):
+            archive.file(f"lab/domu/{name}", data)
+        add_path(archive, self.kernel, "/lab/domu/kernel")
+        add_path(archive, guest, "/lab/domu/initramfs")
+        return self._write(archive, "initramfs")
+
+    def _cmdline(self, console):
+        return f"console={console} {COMMON_ARGS} {self.append}".strip()
+
+    def _archive(self, command, extra, name):
         archive = Cpio()
         # Directories of the initramfs keep their modes.
         archive.seen.update("bin sbin dev etc etc/vmi opt opt/vmi proc root sys tmp usr var".split())
         archive.file("lab/mode", self.mode.encode())
-        archive.file("lab/port", b"/dev/hvc1" if self.mode == "dom0" else b"/dev/ttyS1")
+        archive.file("lab/port", b"/dev/ttyS1" if self.mode == "native" else b"/dev/hvc1")
         if command is not None:
             if any("\0" in a for a in command):
                 raise BadUsage("an argument cannot hold a NUL")
@@ -199,9 +217,12 @@ class Machine:
         if self.debian:
             with open(self.debian, "rb") as f:
                 archive.file("lab/debian.squashfs", f.read())
+        return self._write(archive, name)
+
+    def _write(self, archive, name):
         with open(self.initramfs, "rb") as f:
             base = f.read()
-        path = f"{self.tmp}/initramfs"
+        path = f"{self.tmp}/{name}"
         with open(path, "wb") as f:
             f.write(base + b"\0" * (-len(base) % 4) + archive.bytes())
         return path
@@ -213,7 +234,7 @@ class Machine:
     def _qemu(self, initramfs, interactive):
         # No default devices: the machine is the same everywhere, and boots sooner.
         args = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-M", "pc",
-                "-cpu", self.cpu, "-m", str(self.mem), "-smp", str(self.smp)]
+                "-cpu", self.cpu, "-m", str(self.mem if self.mode != "domu" else self._machine_mem()), "-smp", str(self.smp)]
         if self.icount:
             # The time of day and random numbers would be differences between two runs.
             args += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
@@ -224,9 +245,9 @@ class Machine:
         if self.gdb_port:
             args += ["-S", "-gdb", f"tcp:127.0.0.1:{self.gdb_port}"]
         args += self.qemu
-        console = "hvc0" if self.mode == "dom0" else "ttyS0"
+        console = "ttyS0" if self.mode == "native" else "hvc0"
         # A dead machine ends when nobody looks at it, and stays on a terminal.
-        line = f"console={console} {COMMON_ARGS} panic={0 if interactive else -1} {self.append}".strip()
+        line = self._cmdline(console) + f" panic={0 if interactive else -1}"
         if self.mode == "native":
             return args + ["-kernel", self.kernel, "-initrd", initramfs, "-append", line]
         modules = self.modules
@@ -240,10 +261,18 @@ class Machine:
             specs.append((link + (" " + text.replace(",", ",,") if text else "")))
         args += ["-kernel", self.hypervisor]
         # As much memory as a native boot has, unless hv_append says otherwise.
-        options = f"{'panic=halt' if interactive else ''} dom0_mem=max {self.hv_append}".strip()
+        dom0_mem = "max" if self.mode == "dom0" else f"{self._dom0_mem()}M"
+        options = f"{'panic=halt' if interactive else ''} dom0_mem={dom0_mem} {self.hv_append}".strip()
         if options:
             args += ["-append", options]
         return args + (["-initrd", ",".join(specs)] if specs else [])
+
+    def _dom0_mem(self):
+        return 768 if self.debian else 320
+
+    def _machine_mem(self):
+        """Domain 0, the guest, its tables, and the hypervisor."""
+        return self._dom0_mem() + self.mem + self.mem // 16 + 96
 
     def gdb_script(self):
         """Write a script with the symbols of both; returns the command to type."""
@@ -252,7 +281,7 @@ class Machine:
         sym = self.kernel + ".sym"
         lines = ["set architecture i386:x86-64", "set confirm off", "set pagination off"]
         lines.append(f"file {sym if os.path.exists(sym) else self.kernel}")
-        if self.mode == "dom0" and os.path.exists(elf):
+        if self.mode != "native" and os.path.exists(elf):
             lines.append(f"add-symbol-file {elf}")
         lines.append(f"target remote 127.0.0.1:{self.gdb_port}")
         with open(path, "w") as f:
