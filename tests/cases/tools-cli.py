@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from vmid import BUILD, SANITIZED, Vmid  # noqa: E402
 
 VMI = f"{BUILD}/tools-test/vmi"
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 TMP = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"tools-cli-{os.getpid()}")
 failures = []
 v = Vmid(TMP, SANITIZED, sim="cpus=4,memory=1024,shutdown=30")
@@ -179,6 +180,9 @@ def outputs():
     check([], 2, err="a command is missing")
     check("--nosuch", 2)
     check("help", out="^Life:.*^  define .*^  -o, --output")
+    with open(f"{TOP}/dom0-tools/man/vmi.1") as f:
+        if vmi("help", "--man").stdout != f.read():
+            failures.append("dom0-tools/man/vmi.1 is not what vmi help --man prints: write it again")
     check("help start", out="usage: vmi start DOMAIN")
     check("start --help", out="usage: vmi start DOMAIN")
     check("domstats web", out="state.state=.*balloon.maximum=262144.*vcpu.0.time=")
@@ -195,6 +199,10 @@ def outputs():
     check("complete -- destroy ''", out=r"\Aweb\n\Z")
     check("complete -- start ''", out=r"\A\Z")
     check("complete -- list --al", out="--all")
+    r = subprocess.run(["bash", "-c", ". completion/vmi.bash; vmi() { \"$VMI\" \"$@\"; }; COMP_WORDS=(vmi -o json destroy w); COMP_CWORD=4; "
+                        "_vmi; echo ${COMPREPLY[@]}"], env=dict(env, VMI=VMI), cwd=f"{TOP}/dom0-tools", capture_output=True, text=True)
+    if r.stdout != "web\n":
+        failures.append(f"completion for bash: {r}")
     check("doctor", out="^ok +vmid answers")
     p = subprocess.Popen([VMI, "console", "web"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     p.stdin.write("uptime\n")

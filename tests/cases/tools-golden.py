@@ -74,7 +74,7 @@ def main(update):
     for path in sorted(glob.glob(f"{TOP}/docs/examples/*.xml")):
         r = run(VMI, "check", "--validate", "--print", path)
         text = re.sub(r"\A\s*(<!--.*?-->\s*)*", "", open(path).read(), flags=re.S)
-        if r.returncode or r.stderr:
+        if r.returncode or "warning:" in r.stderr:
             failures.append(f"{path}: {r.stderr}")
         fits(path, text, schema, "our")
     # The schema refuses too.
