@@ -20,6 +20,7 @@ AGENT := $(BUILD)/initramfs/lab-agent
 PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
 TOOLS := $(addprefix $(BUILD)/dom0-tools/,vmi vmid vmi-boot)
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
+GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
 .PHONY: help all setup gen hypervisor kernel probe initramfs debian run demo iso gdb test test-long unit bench \
@@ -56,10 +57,15 @@ kernel: gen ## fetch, patch and build Linux 6.1 (the first time takes minutes)
 probe: gen ## build the probe guests
 	$(Q)$(MAKE) -C pvguest/probe
 
-initramfs: $(INITRAMFS) ## build the user land of domain 0
+initramfs: $(INITRAMFS) $(GUEST) ## build the user land of domain 0, and a small one for guests
 $(INITRAMFS): $(AGENT) $(TOOLS) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,initramfs.cpio.gz)
 	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) -- $(PROGRAMS)
+
+# The same without tools and test programs.
+$(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py
+	$(call say,CPIO,guest.cpio.gz)
+	$(Q)tests/initramfs/build $@ $(AGENT) --
 
 debian: ## build the Debian user land of tests/lab --debian
 	$(Q)tests/debian/build

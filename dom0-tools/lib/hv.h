@@ -129,6 +129,6 @@ struct hv_ops {
 	int (*next_event)(struct hv *hv, uint32_t *domid);
 };
 
-extern const struct hv_ops hv_sim;
+extern const struct hv_ops hv_vmi, hv_sim;
 
 #endif

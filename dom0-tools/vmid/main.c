@@ -34,6 +34,7 @@ struct settings vmid = {
 	.log_dir = "/var/log/vmid",
 	.group = "vmi",
 	.log_max = 1 << 20,
+	.ops = &hv_vmi,
 };
 
 extern const char varlink_text[], varlink_end[];
@@ -251,10 +252,6 @@ int main(int argc, char **argv)
 		default:
 			return EX_BAD_USAGE;
 		}
-	}
-	if (!vmid.ops) {
-		fprintf(stderr, "vmid: --simulate is missing: this build has no other hypervisor\n");
-		return EX_BAD_USAGE;
 	}
 	if (optind != argc) {
 		fprintf(stderr, "vmid: unexpected argument \"%s\": see vmid --help\n", argv[optind]);

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: In domain 0 the example domains start from their XML, answer on their consoles, go on while vmid is killed, and end when told.
+# seconds: 90
+. tests/lib/case.sh
+
+cache=${VMI_CACHE:-$HOME/.cache/vmi}
+cat >"$tmp/inside" <<'END'
+#!/bin/sh
+fail() { echo "FAIL $*"; vmi list --all; cat /var/log/vmid.log; exit 1; }
+# until_says DOMAIN TEXT
+until_says() {
+	n=0
+	until vmi log "$1" | grep -q "$2"; do
+		n=$((n + 1))
+		[ $n -lt 200 ] || { vmi log "$1"; fail "$1 never says \"$2\""; }
+		usleep 200000
+	done
+}
+/etc/vmi/domains || fail "start"
+[ "$(vmi list --name | sort | xargs)" = "hello steady" ] || fail "list"
+until_says hello "This is the domain hello"
+until_says steady "This is the domain steady"
+vmi suspend hello && [ "$(vmi domstate hello)" = paused ] || fail "suspend"
+vmi resume hello || fail "resume"
+id=$(vmi domid hello)
+echo "killing vmid"
+kill -9 "$(pidof vmid)"
+n=0
+while ! vmi -q list >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
+[ "$(vmi domid hello)" = "$id" ] || fail "hello is another one after the kill"
+(usleep 300000; echo 'echo answer $((6 * 7))'; sleep 3; printf '\035') | vmi console hello >/tmp/console
+grep -q 'answer 42' /tmp/console || { cat /tmp/console; fail "hello does not answer on its console"; }
+(usleep 300000; echo poweroff; sleep 1; printf '\035') | vmi console hello >/dev/null
+vmi wait hello "shut off" --timeout 30 || fail "hello does not power off"
+# steady starts again when it reboots.
+(usleep 300000; echo reboot; sleep 1; printf '\035') | vmi console steady >/dev/null
+n=0
+until vmi log steady --lifecycle | grep -q "started again"; do n=$((n + 1)); [ $n -lt 100 ] || fail "steady does not start again"; usleep 200000; done
+vmi destroy steady || fail "destroy"
+vmi start hello || fail "start hello again"
+vmi destroy hello || fail "destroy hello"
+[ "$(vmi list --all -o json | grep -c '"shut off"')" = 2 ] || fail "not both are shut off"
+vmi doctor || fail "doctor"
+END
+chmod +x "$tmp/inside"
+status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add docs/examples:/etc/vmi/examples --add "$BUILD/guest.cpio.gz:/boot/guest.cpio.gz" \
+	--add "$cache/linux/vmlinux:/boot/vmlinux" --add "$tmp/inside:/inside" --console "$tmp/console" -- /inside
+cat "$tmp/out"
+no_complaints "$tmp/console"
+pass
