@@ -78,6 +78,12 @@ $(AGENT): tests/initramfs/agent.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -o $@ $<
 
+# The one that drives domains uses the tools' library.
+$(BUILD)/initramfs/opt/domains: tests/guest/domains.c $(TOOLS)
+	$(call say,CC,$(<:.c=.o))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a
+
 $(BUILD)/initramfs/opt/%: tests/guest/%.c $(GEN)/.stamp
 	$(call say,CC,$(<:.c=.o))
 	@mkdir -p $(@D)

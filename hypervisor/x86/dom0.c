@@ -17,6 +17,7 @@
 #define START_INFO_GPA	0x7000UL
 #define CMDLINE_GPA	0x8000UL
 #define DOM0_MEM_MIN	(512UL << 20)	/* domain 0 has a quarter of the RAM, this at least, unless dom0_mem says */
+#define DOM0_WEIGHT	2048		/* it works for the others: they should not slow it down */
 #define LOW_END		0x10000UL	/* nothing else is put below */
 
 static void *page_or_die(void)
@@ -185,6 +186,7 @@ struct vcpu *dom0_build(void)
 	d->privileged = true;
 	d->started = true;
 	d->nr_vcpus = 1;
+	d->weight = DOM0_WEIGHT;
 	memcpy(d->name, "Domain-0", sizeof("Domain-0"));
 	dom0 = d;
 	if (domain_init(d, options.shadow_mem) || vcpu_create(d, 0))

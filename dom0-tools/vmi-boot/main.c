@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * boot.c - vmi-boot: one domain in the foreground, without the daemon.
+ * main.c - vmi-boot: one domain in the foreground, without the daemon.
  *
  * Creates the domain, shows its console, and ends it when it stops by itself or
  * when this program is told to stop.
@@ -19,8 +19,8 @@
 #include <sys/random.h>
 #include <termios.h>
 #include <unistd.h>
-#include "lib/build.h"
-#include "lib/call.h"
+#include "../lib/build.h"
+#include "../lib/call.h"
 
 static const char usage[] =
 "usage: vmi-boot [OPTION]... --kernel FILE [-- COMMAND-LINE...]\n"
