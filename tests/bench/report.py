@@ -36,7 +36,7 @@ def columns(result):
     """Header and rows, each a list of strings; the first column is the name."""
     wall, icount = result["runs"]["wall"], result["runs"]["icount"]
     head = ["operation"]
-    head += ["instr native", "instr dom0", "ratio"] if icount else []
+    head += ["instr native", "instr dom0", "ratio", "guest / dom0"] if icount else []
     head += ["wall native", "wall dom0", "ratio", "spread"] if wall else []
     head += [name for name, _ in COUNTERS]
     rows = []
@@ -44,7 +44,8 @@ def columns(result):
         row = [r["op"]]
         if icount:
             ratio = r.get("instruction_ratio")
-            row += [number(r["native_instructions"]), number(r["dom0_instructions"]), f"{ratio:.3f}" if ratio else "-"]
+            row += [number(r["native_instructions"]), number(r["dom0_instructions"]), f"{ratio:.3f}" if ratio else "-",
+                    f"{r['guest_ratio']:.3f}" if "guest_ratio" in r else "-"]
         if wall:
             row += [time(r["native_ns"]), time(r["dom0_ns"])]
             row += [f"{r['wall_ratio']:.2f}", f"{r['wall_ratio_min']:.2f}-{r['wall_ratio_max']:.2f}"] \
@@ -79,7 +80,7 @@ def document(result):
 <!-- Written by `tests/bench/run --docs`; the text is in tests/bench/report.py. -->
 # What things cost
 
-`make bench` runs `tests/guest/bench.c` natively and in domain 0, with the same
+`make bench` runs `tests/guest/bench.c` natively, in domain 0 and in a guest domain, with the same
 kernel, initramfs, command line and QEMU processor, and prints this table.
 {result['date'][:10]}, commit {result['commit']}, QEMU {result['qemu']},
 `-cpu {result['cpu']}`, {result['mem']} MiB; on {result['host']}.
@@ -90,7 +91,8 @@ How to read it:
 - *instr*: instructions for one operation, median (`-icount shift=0`). Exact, and
   the same on every machine. A `rep` string instruction counts once for each
   round: clearing a page is 4096 of these, on both sides, which flatters the
-  ratio of operations that need new pages.
+  ratio of operations that need new pages. *guest / dom0*: the same in a guest
+  domain beside an idle domain 0, against domain 0.
 - *wall*: median time in QEMU's translator on that machine. An `iretq` or a CR3
   write costs it far more than a processor, plain code and `rep` far less, so these
   ratios are not a forecast for real hardware. *spread* is the
