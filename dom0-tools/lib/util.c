@@ -270,8 +270,10 @@ void uuid_format(const uint8_t u[16], char out[UUID_LEN])
 	for (int i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*p++ = '-';
-		p += sprintf(p, "%02x", u[i]);
+		*p++ = "0123456789abcdef"[u[i] >> 4];
+		*p++ = "0123456789abcdef"[u[i] & 15];
 	}
+	*p = 0;
 }
 
 void uuid_make(uint8_t out[16])

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -179,10 +181,19 @@ static void give_up_root(const char *user, gid_t group)
 		die(user, "cannot become this user");
 }
 
-/* No daemon of ours starts programs or loads modules: nothing is to be gained through it. */
+/*
+ * What is open is enough: no capability is needed any more, and none can be
+ * gained. As root it is then an owner of files, and nothing else.
+ */
 static void confine(void)
 {
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* fails for who has none */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, none))
+		die("privileges", strerror(errno));
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
