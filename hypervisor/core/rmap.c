@@ -3,7 +3,7 @@
  * rmap.c - reverse map: from a RAM frame to the shadow leaves that map it
  * (rule M3), so that a frame can be taken back from its domain.
  *
- * One leaf is remembered in struct frame itself. More are in a chain of nodes
+ * Two leaves are remembered in struct frame itself. More are in a chain of nodes
  * of seven; only the first node may be partly used, so adding and removing a
  * recent leaf touches one cache line.
  *
@@ -15,7 +15,7 @@
  * cause by mapping one frame everywhere.
  *
  * Invariant: a leaf has SH_RMAP set if and only if its frame's reverse map has it,
- *            once. nr_rmap 0 or 1: no node; otherwise the first node holds
+ *            once. nr_rmap 0 to 2: no node; otherwise the first node, rmap[0], holds
  *            (nr_rmap - 1) % 7 + 1 leaves and the others seven.
  * Locking:   shadow_lock of the domain that owns the frame.
  * Trust:     which frames are mapped how often is the guest's choice.
@@ -23,6 +23,7 @@
 #include "shadow_priv.h"
 
 #define NODE_LEAVES	7
+#define INLINE_LEAVES	2
 
 struct rmap_node {
 	struct rmap_node *next;
@@ -32,7 +33,7 @@ _Static_assert(sizeof(struct rmap_node) == RMAP_NODE_SIZE, "one cache line");
 
 static struct rmap_node *first_node(const struct frame *f)
 {
-	return (struct rmap_node *)f->u.ram.rmap;
+	return (struct rmap_node *)f->u.ram.rmap[0];
 }
 
 static u32 nr_in_first(const struct frame *f)
@@ -64,21 +65,22 @@ void rmap_add(struct domain *d, struct frame *f, u64 *leaf)
 	BUG_ON(f->type != FRAME_RAM);
 	if (f->u.ram.nr_rmap >= RMAP_MAX)
 		sh_leaf_drop(d, victim(d, f));
-	if (!f->u.ram.nr_rmap) {
-		f->u.ram.rmap = (u64)leaf;
-	} else if (f->u.ram.nr_rmap == 1) {
+	if (f->u.ram.nr_rmap < INLINE_LEAVES) {
+		f->u.ram.rmap[f->u.ram.nr_rmap] = (u64)leaf;
+	} else if (f->u.ram.nr_rmap == INLINE_LEAVES) {
 		n = slab_alloc(d, slab);
 		n->next = NULL;
-		n->leaf[0] = (u64 *)f->u.ram.rmap;
-		n->leaf[1] = leaf;
-		f->u.ram.rmap = (u64)n;
+		for (u32 i = 0; i < INLINE_LEAVES; i++)
+			n->leaf[i] = (u64 *)f->u.ram.rmap[i];
+		n->leaf[INLINE_LEAVES] = leaf;
+		f->u.ram.rmap[0] = (u64)n;
 	} else if (f->u.ram.nr_rmap % NODE_LEAVES) {
 		first_node(f)->leaf[nr_in_first(f)] = leaf;
 	} else {
 		n = slab_alloc(d, slab);
 		n->next = first_node(f);
 		n->leaf[0] = leaf;
-		f->u.ram.rmap = (u64)n;
+		f->u.ram.rmap[0] = (u64)n;
 	}
 	f->u.ram.nr_rmap++;
 }
@@ -89,10 +91,12 @@ void rmap_del(struct domain *d, struct frame *f, u64 *leaf)
 	struct rmap_node *first, *n;
 	u32 i, nr, last;
 
-	if (f->u.ram.nr_rmap <= 1) {
-		BUG_ON(!f->u.ram.nr_rmap || f->u.ram.rmap != (u64)leaf);
-		f->u.ram.rmap = 0;
-		f->u.ram.nr_rmap = 0;
+	if (f->u.ram.nr_rmap <= INLINE_LEAVES) {
+		BUG_ON(!f->u.ram.nr_rmap--);
+		if (f->u.ram.rmap[0] == (u64)leaf)
+			f->u.ram.rmap[0] = f->u.ram.rmap[1];
+		else
+			BUG_ON(f->u.ram.rmap[1] != (u64)leaf);
 		return;
 	}
 
@@ -109,21 +113,22 @@ void rmap_del(struct domain *d, struct frame *f, u64 *leaf)
 	}
 	n->leaf[i] = first->leaf[last];
 	f->u.ram.nr_rmap--;
-	if (f->u.ram.nr_rmap == 1) {
-		f->u.ram.rmap = (u64)first->leaf[0];
+	if (f->u.ram.nr_rmap == INLINE_LEAVES) {
+		for (i = 0; i < INLINE_LEAVES; i++)
+			f->u.ram.rmap[i] = (u64)first->leaf[i];
 		slab_free(d, slab, first);
 	} else if (!last) {
-		f->u.ram.rmap = (u64)first->next;
+		f->u.ram.rmap[0] = (u64)first->next;
 		slab_free(d, slab, first);
 	}
 }
 
 static void unmap_all(struct domain *d, struct frame *f)
 {
-	while (f->u.ram.nr_rmap > 1)
+	while (f->u.ram.nr_rmap > INLINE_LEAVES)
 		sh_leaf_drop(d, first_node(f)->leaf[0]);
-	if (f->u.ram.nr_rmap)
-		sh_leaf_drop(d, (u64 *)f->u.ram.rmap);
+	while (f->u.ram.nr_rmap)
+		sh_leaf_drop(d, (u64 *)f->u.ram.rmap[0]);
 }
 
 void shadow_unmap_frame(struct domain *d, mfn_t mfn)

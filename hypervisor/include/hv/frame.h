@@ -20,7 +20,7 @@ struct frame {
 	u8 flags;			/* FRAME_LENT */
 	union {
 		struct {		/* FRAME_RAM: shadow leaves that map it (core/rmap.c) */
-			u64 rmap;
+			u64 rmap[2];
 			u32 nr_rmap;
 		} ram;
 		struct {		/* FRAME_SHADOW: a shadow table (core/shadow.c) */

@@ -28,10 +28,13 @@ static bool in_rmap(u64 *leaf)
 	u64 *node, found = 0;
 	u32 i, nr;
 
-	if (f->u.ram.nr_rmap <= 1)
-		return f->u.ram.nr_rmap && f->u.ram.rmap == (u64)leaf;
+	if (f->u.ram.nr_rmap <= 2) {
+		for (i = 0; i < f->u.ram.nr_rmap; i++)
+			found += f->u.ram.rmap[i] == (u64)leaf;
+		return found == 1;
+	}
 	nr = (f->u.ram.nr_rmap - 1) % 7 + 1;
-	for (node = (u64 *)f->u.ram.rmap; node; node = (u64 *)node[0], nr = 7)
+	for (node = (u64 *)f->u.ram.rmap[0]; node; node = (u64 *)node[0], nr = 7)
 		for (i = 1; i <= nr; i++)
 			found += node[i] == (u64)leaf;
 	return found == 1;
@@ -180,7 +183,7 @@ bool shadow_check(struct domain *d)
 		pages += f->type == FRAME_SHADOW && f->owner == d->id;
 		if (f->type == FRAME_RAM && f->owner == d->id) {
 			rmaps += f->u.ram.nr_rmap;
-			nodes += f->u.ram.nr_rmap > 1 ? (f->u.ram.nr_rmap + 6) / 7 : 0;
+			nodes += f->u.ram.nr_rmap > 2 ? (f->u.ram.nr_rmap + 6) / 7 : 0;
 		}
 	}
 	CHECK(&t, rmaps == t.rmapped, "%lu in reverse maps, %lu leaves", rmaps, t.rmapped);
