@@ -154,10 +154,9 @@ static inline bool entry_is_leaf(u64 e, int level)
  */
 static inline u64 leaf_make(u64 perms, u64 e, int glevel, u64 frame, int level)
 {
-	u64 leaf = (frame & PTE_ADDR) | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX));
+	u64 rw = perms & (e / (PTE_D / PTE_RW)) & PTE_RW;	/* writable and dirty */
+	u64 leaf = (frame & PTE_ADDR) | PTE_P | PTE_A | (perms & (PTE_US | PTE_NX)) | rw | rw * (PTE_D / PTE_RW);
 
-	if ((perms & PTE_RW) && (e & PTE_D))
-		leaf |= PTE_RW | PTE_D;
 	if ((frame & P2M_TYPE) == P2M_RAM)
 		return leaf | SH_RMAP | (level == 2 ? PTE_PS : 0);
 	/* The memory type of a device register is the guest's business (rule M7). */
@@ -178,25 +177,16 @@ struct sh_span {
 	int level;			/* of the leaf, or 1 */
 };
 
-/* The leaf that entry i of a table of `level` may be; 0: none. */
-static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned int i, int level)
+/* The leaf that entry i of a level 1 table may be; 0: none. */
+static inline u64 span_leaf(struct domain *d, const struct sh_span *s, unsigned int i)
 {
-	u64 e = s->table ? READ_ONCE(s->table[i]) : s->leaf, frame;
-	gfn_t gfn = entry_mfn(e);
+	u64 e = s->table ? READ_ONCE(s->table[i]) : s->leaf;
+	u64 frame;
 
 	if ((e & HELD) != HELD)
 		return 0;
-	if (!s->table) {
-		gfn = s->gfn + i * entry_pages(level);
-	} else if (level > 1) {
-		if (!(e & PTE_PS) || !guest_leaf_ok(e, level))
-			return 0;
-		gfn = guest_leaf_gfn(e, level);
-	}
-	if (level > 1 && !p2m_is_large(d, gfn))
-		return 0;
-	frame = p2m_entry(d, gfn);
-	return frame ? leaf_make(perms_below(s->perms, e), e, s->table ? level : s->level, frame, level) : 0;
+	frame = p2m_entry(d, s->table ? entry_mfn(e) : s->gfn + i);
+	return frame ? leaf_make(perms_below(s->perms, e), e, s->level, frame, 1) : 0;
 }
 
 /* Reading again: leaves that it may still be done for, and that were kept. */

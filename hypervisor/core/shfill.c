@@ -114,7 +114,7 @@ static void fill_around(struct domain *d, u64 *leaf, unsigned int at, const stru
 	for (; i < end; i++) {
 		if (t[i])
 			continue;
-		new = span_leaf(d, &s, i, 1);
+		new = span_leaf(d, &s, i);
 		if (!new || ((new & SH_RMAP) && frame_of(entry_mfn(new))->u.ram.nr_rmap >= RMAP_MAX))
 			continue;
 		leaf_add(d, &t[i], new & ~PTE_A);

@@ -50,35 +50,55 @@ static bool child_span(struct domain *d, const struct sh_span *s, unsigned int i
 	return true;
 }
 
-/* Entries first .. last of a table: leaves all. */
-static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table, int level, unsigned int first,
-			 unsigned int last)
+/* A leaf may be `new` now, or nothing. */
+static void leaf_again(struct reread *rr, u64 *leaf, u64 new)
+{
+	if ((*leaf ^ new) & ~(PTE_RW | PTE_D | PTE_US | PTE_NX)) {
+		sh_leaf_drop(rr->d, leaf);
+	} else {
+		sh_leaf_install(rr->d, leaf, new);
+		rr->kept++;
+	}
+}
+
+/* What was only taken along with a fill is not worth it if it was not used. */
+static bool worth_it(struct reread *rr, u64 leaf)
+{
+	if (!(leaf & PTE_A) || !rr->left)
+		return false;
+	rr->left--;
+	return true;
+}
+
+/* Entries first .. last of a level 1 table. */
+static void leaves_again(struct reread *rr, const struct sh_span *s, mfn_t table, unsigned int first, unsigned int last)
 {
 	const struct frame *f = frame_of(table);
+	const struct sh_span span = *s;
 	u64 *t = mfn_to_va(table), new;
-	struct domain *d = rr->d;
-	u32 seen = 0;
 	unsigned int i;
 
 	for (i = entry_next(f, first); i <= last; i = entry_next(f, i + 1)) {
 		if (!t[i])
 			continue;
-		new = 0;
-		/* What was only taken along with a fill is not worth it if it was not used. */
-		if ((t[i] & PTE_A) && seen++ < rr->left)
-			new = span_leaf(d, s, i, level);
-		if (t[i] == new) {
+		new = worth_it(rr, t[i]) ? span_leaf(rr->d, &span, i) : 0;
+		if (likely(t[i] == new))
 			rr->kept++;
-			continue;
-		}
-		if ((t[i] ^ new) & ~(PTE_RW | PTE_D | PTE_US | PTE_NX)) {
-			sh_leaf_drop(d, &t[i]);
-		} else {
-			sh_leaf_install(d, &t[i], new);
-			rr->kept++;
-		}
+		else
+			leaf_again(rr, &t[i], new);
 	}
-	rr->left -= MIN(rr->left, seen);
+}
+
+/* Entry i of a level 2 table, a leaf. */
+static void large_again(struct reread *rr, const struct sh_span *s, u64 *leaf, unsigned int i)
+{
+	struct sh_span child;
+	u64 new = 0;
+
+	if (worth_it(rr, *leaf) && child_span(rr->d, s, i, 2, &child) && !child.table && p2m_is_large(rr->d, child.gfn))
+		new = leaf_make(perms_below(child.perms, child.leaf), child.leaf, child.level,
+				p2m_entry(rr->d, child.gfn), 2);
+	leaf_again(rr, leaf, new);
 }
 
 /* Pages first .. last, counted from the start of the table's span. */
@@ -89,12 +109,12 @@ static void table_again(struct reread *rr, const struct sh_span *s, mfn_t table,
 	struct sh_span child;
 
 	if (level == 1)
-		return leaves_again(rr, s, table, level, first, last);
+		return leaves_again(rr, s, table, first, last);
 	for (i = entry_next(f, first / n); i <= last / n; i = entry_next(f, i + 1)) {
 		if (!t[i])
 			continue;
 		if (entry_is_leaf(t[i], level)) {
-			leaves_again(rr, s, table, level, i, i);
+			large_again(rr, s, &t[i], i);
 			continue;
 		}
 		lo = i == first / n ? first % n : 0;
