@@ -45,14 +45,15 @@ static void vmi_flush_one(unsigned long addr)
 
 void vmi_flush_range(unsigned long start, unsigned long end)
 {
-	start &= PAGE_MASK;
-	while (start < end) {
-		unsigned long nr = min_t(unsigned long, VMI_FLUSH_MAX_PAGES,
-					 DIV_ROUND_UP(end - start, PAGE_SIZE));
+	unsigned long nr;
 
+	start &= PAGE_MASK;
+	nr = DIV_ROUND_UP(end - start, PAGE_SIZE);
+	/* Only ranges of user addresses, where tables go, are so large. */
+	if (nr > VMI_FLUSH_MAX_PAGES)
+		vmi_flush_user();
+	else
 		vmi_tlb_flush(VMI_FLUSH_RANGE, start, nr);
-		start += nr * PAGE_SIZE;
-	}
 }
 
 /*
@@ -133,4 +134,6 @@ void __init vmi_mmu_init(void)
 	pv_ops.mmu.flush_tlb_kernel = vmi_flush_kernel;
 	pv_ops.mmu.flush_tlb_one_user = vmi_flush_one;
 	pv_ops.mmu.pgd_free = vmi_pgd_free;
+	/* A range is one call, whose work depends on what is mapped there. */
+	tlb_single_page_flush_ceiling = VMI_FLUSH_MAX_PAGES;
 }

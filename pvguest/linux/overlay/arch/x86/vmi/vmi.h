@@ -40,6 +40,9 @@ void __init vmi_init_irq(void);
 void __init vmi_time_init(void);
 void __init vmi_console_init(void);
 
+/* Of mm/tlb.c: ranges of more pages become flushes of everything. */
+extern unsigned long tlb_single_page_flush_ceiling;
+
 /* irq.c: bind a virtual interrupt to a Linux interrupt number. */
 int vmi_bind_virq(unsigned int virq);
 /* time.c: the timer's event, called with interrupts off. */
