@@ -179,7 +179,7 @@ static u64 budget(const struct vmi_dom_config *cfg, u64 shadow)
 {
 	u64 frames = cfg->memory >> PAGE_SHIFT;
 
-	return frames + frames / PTES_PER_TABLE + 8 + MAX(shadow >> PAGE_SHIFT, (u64)SHADOW_MIN_TABLES) + 16 +
+	return frames + frames / PTES_PER_TABLE + frames / (PTES_PER_TABLE * PTES_PER_TABLE) + 8 + MAX(shadow >> PAGE_SHIFT, (u64)SHADOW_MIN_TABLES) + 16 +
 	       cfg->nr_vcpus * 64UL;
 }
 

@@ -74,7 +74,7 @@ long hc_dom_create(struct vcpu *v, const u64 *a)
 		return -VMI_EFAULT;
 	if (cfg.memory < VMI_MEMORY_MIN || cfg.memory & ~PAGE_MASK || cfg.memory >> PAGE_SHIFT >= P2M_MAX_GFN ||
 	    cfg.shadow >> PAGE_SHIFT > (u32)-1 || !cfg.nr_vcpus || cfg.nr_vcpus > DOM_MAX_VCPUS ||
-	    cfg.weight > VMI_WEIGHT_MAX || cfg.reserved[0] || cfg.reserved[1] || cfg.reserved[2] || cfg.reserved[3] ||
+	    cfg.weight > VMI_WEIGHT_MAX || cfg.cap > 100 * cfg.nr_vcpus || cfg.reserved[0] || cfg.reserved[1] || cfg.reserved[2] || cfg.reserved[3] ||
 	    !name_ok(cfg.name))
 		return -VMI_EINVAL;
 	return domain_create(&cfg);

@@ -18,6 +18,9 @@
 #include <hv/x86.h>
 
 #define MSR_PRED_CMD	0x49
+#define USER32_CS	0x23
+#define USER_DS		0x2b
+#define USER_CS		0x33
 
 /* Offsets in the legacy part of the XSAVE area (SDM vol. 1, 13.4.1). */
 #define FPU_FCW		0
@@ -226,9 +229,9 @@ static bool state_ok(const struct vmi_vcpu_state *s)
 	if (!va_canonical(s->rip) || !va_canonical(s->fs_base) || !va_canonical(s->gs_base) ||
 	    !va_canonical(s->kernel_gs_base))
 		return false;
-	/* User mode: selectors of ring 3, so that iretq to them is a guest's own matter. */
+	/* The iretq of ring 0 to them must not fault: the code segments that every GDT has, and its data segment. */
 	if (s->flags & VMI_VCPU_USER)
-		return (s->cs & 3) == 3 && (s->ss & 3) == 3 && !va_upper(s->rip);
+		return (s->cs == USER32_CS || s->cs == USER_CS) && s->ss == USER_DS && !va_upper(s->rip);
 	return va_upper(s->rip);
 }
 

@@ -265,6 +265,7 @@ static void configurations_are_checked(void)
 	REFUSED(cfg->nr_vcpus = 0);
 	REFUSED(cfg->nr_vcpus = DOM_MAX_VCPUS + 1);
 	REFUSED(cfg->weight = VMI_WEIGHT_MAX + 1);
+	REFUSED(cfg->cap = 101);
 	REFUSED(cfg->reserved[3] = 1);
 	REFUSED(cfg->name[0] = 0);
 	REFUSED(cfg->name[2] = ' ');

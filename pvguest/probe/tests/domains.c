@@ -221,8 +221,13 @@ TEST(dom_vcpu_state, "dom-vcpu-state", 2, T_DOMS, "a paused vCPU's state is read
 	REFUSED(reserved[5], 1);
 	t = s;
 	t.flags |= VMI_VCPU_USER;
-	t.cs = 0x10;
-	CHECK_EQ(-VMI_EINVAL, vmi_vcpu_set(id, 0, &t), "vcpu_set of user mode with a kernel's selector");
+	t.rip = UTEST;
+	t.ss = 0x2b;
+	for (t.cs = 0; t.cs < 0x100; t.cs++)
+		CHECK_EQ(t.cs == 0x23 || t.cs == 0x33 ? 0 : -VMI_EINVAL, vmi_vcpu_set(id, 0, &t), "vcpu_set of user mode with CS %x", t.cs);
+	t.cs = 0x33;
+	for (t.ss = 0; t.ss < 0x100; t.ss++)
+		CHECK_EQ(t.ss == 0x2b ? 0 : -VMI_EINVAL, vmi_vcpu_set(id, 0, &t), "vcpu_set of user mode with SS %x", t.ss);
 	s.rip = (u64)write_and_leave;
 	s.rsp = (u64)main_stack_top - 8;
 	s.rdi = 77;

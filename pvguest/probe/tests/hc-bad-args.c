@@ -9,6 +9,7 @@
  * a root that does not map us, halt without an event to come); console lines
  * that exist (hc-pointers has them).
  */
+#include "../child.h"
 #include "raw.h"
 
 static const u64 hostile[] = {
@@ -104,4 +105,27 @@ TEST(hc_bad_args, "hc-bad-args", 20, 0, "every hypercall with hostile arguments:
 	for (u64 nr = 0; nr < VMI_NR_HYPERCALLS; nr++)
 		sweep(nr);
 	CHECK_EQ(VMI_VERSION_MAJOR, vmi_version() >> 16, "major version afterwards");
+}
+
+/* The same from a domain that may do less; it has nowhere to go with another root. */
+CHILD(hostile_calls, arg)
+{
+	map_new(KTEST, 0);
+	for (u64 nr = 0; nr < VMI_NR_HYPERCALLS; nr++)
+		if (nr != VMI_HC_CR3_LOAD)
+			sweep(nr);
+}
+
+TEST(dom_hostile, "dom-hostile", 30, T_DOMS, "hostile arguments from two guest domains at once: answers, and nobody else notices")
+{
+	u64 before = machine_free();
+	u32 a = child_start("hostile", hostile_calls, 0), b = child_start("hostile", hostile_calls, 0);
+
+	child_wait(a, 120000000000UL);
+	child_wait(b, 120000000000UL);
+	child_check(a);
+	child_check(b);
+	child_end(a);
+	child_end(b);
+	CHECK_EQ(before, machine_free(), "free memory afterwards");
 }
