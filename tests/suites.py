@@ -44,7 +44,7 @@ def units():
 
 def tools():
     """Suites and fuzzers of domain 0's tools, as make -C tests/tools built them."""
-    for path in sorted(glob.glob(f"{TOP}/tests/tools/*.c")):
+    for path in sorted(glob.glob(f"{TOP}/tests/tools/*_*.c")):
         name = os.path.basename(path)[:-2]
         with open(path) as f:
             text = re.search(rf"^ \* {name}\.c - (.*?)\n \*/", f.read(), re.M | re.S).group(1)

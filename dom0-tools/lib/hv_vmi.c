@@ -237,10 +237,15 @@ static int vmi_list(struct hv *hv, struct hv_info *out, unsigned int max, struct
 	long rc;
 
 	while (!(rc = call_dom_info(hv->fd, first, &i))) {
+		first = i.domid + 1;
+		/* Whoever began to end it was killed: it is to end all the same. */
+		if (i.flags & VMI_DOM_DYING) {
+			call_dom_destroy(hv->fd, i.domid);
+			continue;
+		}
 		if (n < max)
 			describe(&i, &out[n]);
 		n++;
-		first = i.domid + 1;
 	}
 	return rc == -ENOENT ? (int)n : fail(err, rc, "cannot list the domains: %s", strerror(-rc));
 }
