@@ -90,6 +90,7 @@ SYM_CODE_START(vmi_entry_compat)
 	movl	SH(USER_RSP), %r8d
 	pushq	$__USER32_DS
 	pushq	%r8
+	xorl	%r8d, %r8d		/* the exit restores it: 0, as from SYSRET natively */
 	pushq	%r11
 	pushq	$__USER32_CS
 	pushq	%rcx
