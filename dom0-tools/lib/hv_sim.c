@@ -423,7 +423,7 @@ static int sim_create(struct hv *hv, const struct hv_config *cfg, uint32_t *domi
 	if (rc)
 		return rc;
 	if (cfg->max_memory > avail)
-		return fail(err, -ENOMEM, "not enough memory: %llu MiB are asked for, %llu MiB are free",
+		return fail(err, -ENOMEM, "not enough memory: %llu MiB are asked for, %llu MiB are free: lower <memory>, or end a domain",
 			    (unsigned long long)cfg->max_memory >> 20, (unsigned long long)avail >> 20);
 	for (unsigned int i = 0; i < MAX_DOMS && !d; i++)
 		d = hv->f->dom[i].domid ? NULL : &hv->f->dom[i];

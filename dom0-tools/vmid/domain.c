@@ -117,7 +117,7 @@ static void note(struct domain *d, const char *fmt, ...)
 
 static int hv_failed(struct failure *f, const struct hv_error *err)
 {
-	return fail(f, EX_FAILED, strstr(err->text, "memory") ? "see what is free: vmi nodememstats" : NULL, "%s", err->text);
+	return fail(f, EX_FAILED, NULL, "%s", err->text);
 }
 
 enum dom_state dom_seen(struct domain *d, const struct hv_info *info)

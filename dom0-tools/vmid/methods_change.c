@@ -3,6 +3,7 @@
  * methods_change.c - the methods that change something, and those that show
  * what only an administrator may see (consoles and logs).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,7 +227,8 @@ static int change_live(struct domain *d, const struct change *ch, struct failure
 				    ch->cap ? ch->new_cap : config_cap(d->live), &err);
 	else if (ch->pin)
 		rc = ops->pin(vmid.hv, d->domid, ch->vcpu, ch->affinity, &err);
-	return rc ? fail(f, EX_FAILED, NULL, "%s", err.text) : 0;
+	return rc ? fail(f, EX_FAILED, rc == -ENOSYS ? "change the definition: --config; it counts from the next start" : NULL,
+			 "%s", err.text) : 0;
 }
 
 static int apply_copy(const struct dom_config *from, const struct change *ch, struct dom_config **to, struct failure *f)

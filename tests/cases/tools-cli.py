@@ -69,7 +69,7 @@ def life():
     check("define /tmp", 4, err="folder|directory")
     check("define web.xml --validate -q", out=r"\A\Z")
     check("define huge.xml", err="more than this machine's 1024 MiB")
-    check("start huge", 1, err="not enough memory: 4096 MiB are asked for, 1024 MiB are free.*^hint: ")
+    check("start huge", 1, err="not enough memory: 4096 MiB are asked for, 1024 MiB are free: lower")
     check("undefine huge")
     check("define nokernel.xml")
     check("start nokernel", 4, err="kernel .*nothing: there is no such file")
