@@ -186,8 +186,9 @@ static void timed(void)
 
 	pthread_mutex_lock(&lock);
 	for (int i = 0; i < 10; i++) {
-		clock_gettime(CLOCK_REALTIME, &until);
+		/* In this order: a program may be interrupted between the two for longer than the wait. */
 		before = now_ns(CLOCK_MONOTONIC);
+		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += 20000000;
 		if (until.tv_nsec >= 1000000000) {
 			until.tv_nsec -= 1000000000;
