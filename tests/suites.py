@@ -52,7 +52,7 @@ def tools():
         if name.startswith("test_"):
             yield f"tools-{name[5:]}", [f"{BUILD}/tools-test/{name}"], 20, proves
         else:
-            seconds = 5
+            seconds = 4
             yield f"tools-{name.replace('_', '-')}", [f"{TOP}/tests/tools/fuzz", f"{BUILD}/tools-test/fuzz/{name}", str(seconds)], \
                 seconds + 10, f"For {seconds} s: {proves}"
 

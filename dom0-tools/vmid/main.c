@@ -190,8 +190,6 @@ static void confine(void)
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct none[2] = { 0 };
 
-	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* fails for who has none */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_capset, &header, none))
 		die("privileges", strerror(errno));
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -285,6 +283,8 @@ int main(int argc, char **argv)
 		conn_listen(listen_at(SOCK_NAME, gid != (gid_t)-1 ? 0660 : 0600, gid), false);
 		conn_listen(listen_at(SOCK_NAME_RO, 0666, -1), true);
 	}
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* fails for who has none */
 	if (user)
 		give_up_root(user, gid);
 	confine();

@@ -290,6 +290,52 @@ def without_rights():
     shutil.rmtree(reachable)
 
 
+def by_systemd():
+    """Sockets handed over, and word given when it is ready."""
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(f"{TMP}/notify")
+    notify.settimeout(10)
+    os.mkdir(f"{TMP}/sd")
+    fds = []
+    for name in ("vmid.sock", "vmid-ro.sock"):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(f"{TMP}/sd/{name}")
+        s.listen(5)
+        fds.append(s)
+    p = subprocess.Popen(["bash", "-c", f'exec 3<&{fds[0].fileno()} 4<&{fds[1].fileno()}; LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh", SANITIZED,
+                          "--simulate", "--run-dir", f"{TMP}/sd", "--state-dir", f"{TMP}/sd/state", "--log-dir", f"{TMP}/sd/log"],
+                         pass_fds=[s.fileno() for s in fds], env=dict(env, NOTIFY_SOCKET=f"{TMP}/notify"), stderr=subprocess.DEVNULL)
+    if notify.recv(100) != b"READY=1":
+        failures.append("NOTIFY_SOCKET: not READY=1")
+    check("list", out="ID", env={"VMI_CONNECT": f"{TMP}/sd"})
+    check("-r destroy x", 5, env={"VMI_CONNECT": f"{TMP}/sd"})
+    p.terminate()
+    if p.wait(10):
+        failures.append(f"handed-over sockets: vmid's status is {p.returncode}")
+
+
+def as_another_user():
+    if os.getuid():
+        return
+    folder = f"/tmp/tools-cli-{os.getpid()}.user"
+    os.mkdir(folder)
+    os.chmod(folder, 0o755)
+    w = Vmid(folder, SANITIZED, options=("--user", "nobody"))
+    w.call("Create", xml=w.xml("web"))
+    w.call("Define", xml=w.xml("other"))
+    with open(f"/proc/{w.process.pid}/status") as f:
+        status = f.read()
+    for want in (r"^Uid:\s65534\s65534\s65534\s65534$", "^CapEff:\t0+$", "^CapBnd:\t0+$", "^NoNewPrivs:\t1$"):
+        if not re.search(want, status, re.M):
+            failures.append(f"--user nobody: no {want} in\n{status}")
+    w.kill()
+    w.start()
+    if set(w.domains()) != {"web", "other"}:
+        failures.append(f"--user nobody, after a kill: {w.domains()}")
+    w.kill()
+    shutil.rmtree(folder)
+
+
 def policies():
     file("crash.xml", v.xml("crash", cmdline="sim.crash=20", more="<on_crash>restart</on_crash>"))
     file("keep.xml", v.xml("keep", cmdline="sim.crash=20", more="<on_crash>preserve</on_crash>"))
@@ -336,7 +382,8 @@ def restarted():
             failures.append("the spoiled definition is not named in the log")
 
 
-for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, policies, restarted):
+for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
+             policies, restarted):
     part()
 v.kill(signal.SIGTERM)
 if v.complaints():
