@@ -13,6 +13,7 @@ import re
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BUILD = os.environ["BUILD"]
 LONG = 90  # seconds from which a probe test is one of the long ones
+LONG_STEPS = 4000000  # of random unit tests, in their long runs
 PROBE_VERDICTS = {0: "PASS", 1: "FAIL", 2: "SKIP", 3: "ERROR", 4: "CRASH"}
 
 
@@ -35,11 +36,17 @@ def units():
     for path in sorted(glob.glob(f"{TOP}/tests/unit/test_*.c")):
         name = os.path.basename(path)[:-2]
         with open(path) as f:
-            m = re.search(r"^ \* test_\w+\.c - (.*)$", f.read(), re.M)
+            text = f.read()
+        m = re.search(r"^ \* test_\w+\.c - (.*)$", text, re.M)
         proves = m.group(1) if m else f"The core's {name[5:]}, on this machine under the sanitisers."
         for binary in (name, name + ".smp"):
-            if os.path.exists(f"{BUILD}/unit/{binary}"):
-                yield f"unit-{binary[5:].replace('_', '-').replace('.', '-')}", [f"{BUILD}/unit/{binary}"], 20, proves
+            path = f"{BUILD}/unit/{binary}"
+            test = f"unit-{binary[5:].replace('_', '-').replace('.', '-')}"
+            if not os.path.exists(path):
+                continue
+            yield test, [path], 20, proves
+            if "UNIT_STEPS" in text:  # random: the more, the better
+                yield f"{test}-long", ["env", f"UNIT_STEPS={LONG_STEPS}", path], 300, proves, True
 
 
 def tools():

@@ -5,9 +5,10 @@
  *
  * The model keeps, for each address of a small universe, the set of translations
  * that a processor could legally use: all that the guest's tables gave, marked
- * accessed, since the last flush that covers the address. For the lower half there is a set for each
- * root; for the upper half one for each value of the L4 entry, and for each root
- * the set of values its entry had since the last flush of the slot.
+ * accessed, since the last flush that covers the address. For the lower half there
+ * is a set for each root; for the upper half one for each value of the L4 entry,
+ * and for each root the set of values its entry had since the last flush of the slot.
+ * Large pages, memory types, frames taken back, and ageing are part of it.
  *
  * Checked: a fill succeeds exactly where the tables allow the access, with the
  * right error code, accessed and dirty bits and leaf; every leaf in the shadow
@@ -27,7 +28,7 @@
 #define DATA_GFN	40
 #define NR_DATA		16
 #define NONE_GFN	5000		/* no memory there */
-#define DEFAULT_STEPS	200000
+#define DEFAULT_STEPS	100000
 
 /* Tables of each level: frames first[level] .. + nr[level] - 1. */
 static const gfn_t first_gfn[5] = { 0, 30, 20, 10, ROOT_GFN };
