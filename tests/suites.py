@@ -46,7 +46,7 @@ def units():
                 continue
             yield test, [path], 20, proves
             if "UNIT_STEPS" in text:  # random: the more, the better
-                yield f"{test}-long", ["env", f"UNIT_STEPS={LONG_STEPS}", path], 300, proves, True
+                yield f"soak-{test}", ["env", f"UNIT_STEPS={LONG_STEPS}", path], 300, proves, True
 
 
 def tools():
