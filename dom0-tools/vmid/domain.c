@@ -4,11 +4,8 @@
  *
  * A domain has a definition (persistent), a live configuration (it exists in
  * the hypervisor), or both; one with neither is forgotten. Before the
- * hypervisor is asked to make or replace a domain, a file in run_dir says so
- * (its "stage"), so that after a kill dom_load() knows what was going on:
- *   build    a start was under way: finish it if the domain is there
- *   run      it was running
- *   restart  it was being replaced: if it is gone, make it again
+ * hypervisor is asked to make or replace a domain, a file in run_dir says so:
+ * recover.c reads it after a kill.
  *
  * Invariant: names and uuids are unique. The hypervisor is the truth about
  * which domains exist; a domain that it has and no file knows is never ended.
@@ -20,7 +17,6 @@
 
 #include "vmid.h"
 
-#define MAX_DOMAINS	256
 #define RESTARTS_MAX	5		/* by its policy, within */
 #define RESTARTS_TIME	60		/* seconds */
 
@@ -69,7 +65,7 @@ struct domain *dom_find(const char *ref)
 	return d;
 }
 
-static struct domain *add(void)
+struct domain *dom_add(void)
 {
 	struct domain *d = xcalloc(1, sizeof(*d)), **p = &domains;
 
@@ -96,8 +92,7 @@ static void forget(struct domain *d)
 }
 
 /* A line in the domain's own log. */
-__attribute__((format(printf, 2, 3)))
-static void note(struct domain *d, const char *fmt, ...)
+void dom_note(struct domain *d, const char *fmt, ...)
 {
 	char text[512], line[600];
 	time_t t = wall_s();
@@ -179,7 +174,7 @@ static void hv_config(const struct dom_config *c, struct hv_config *h)
 }
 
 /* Makes d->live exist. On failure nothing of it is left but d->live. */
-static int build(struct domain *d, bool paused, const char *stage, struct failure *f)
+int dom_build(struct domain *d, bool paused, const char *stage, struct failure *f)
 {
 	struct hv_error err = { "" };
 	struct hv_config cfg;
@@ -212,11 +207,11 @@ static int build(struct domain *d, bool paused, const char *stage, struct failur
 }
 
 /* It exists no more: shut off, or forgotten. */
-static void gone(struct domain *d, const char *reason, const char *detail)
+void dom_gone(struct domain *d, const char *reason, const char *detail)
 {
 	struct failure f;
 
-	note(d, "ended: %s", reason);
+	dom_note(d, "ended: %s", reason);
 	say(LOG_SAY, "domain %s: ended: %s", dom_name(d), reason);
 	if (store_del(vmid.run_dir, d->live->uuid, UNIT_LIVE, false, &f))
 		say(LOG_ERROR, "%s", f.message);
@@ -252,17 +247,17 @@ int dom_start(struct domain *d, bool paused, struct failure *f)
 		return f->status;
 	d->live = config_copy(d->def);
 	d->restarts = 0;
-	if (build(d, paused, "build", f)) {
+	if (dom_build(d, paused, "build", f)) {
 		struct failure ignored;
 
 		store_del(vmid.run_dir, d->live->uuid, UNIT_LIVE, false, &ignored);
-		note(d, "start failed: %s", f->message);
+		dom_note(d, "start failed: %s", f->message);
 		config_free(d->live);
 		d->live = NULL;
 		d->reason = "failed";
 		return f->status;
 	}
-	note(d, "started as %u%s", d->domid, paused ? ", paused" : "");
+	dom_note(d, "started as %u%s", d->domid, paused ? ", paused" : "");
 	event(d, "Started", "Booted");
 	return 0;
 }
@@ -329,11 +324,11 @@ int dom_define(struct dom_config *c, struct domain **out, struct failure *f)
 	}
 	fresh = !d || !d->def;
 	if (!d)
-		d = add();
+		d = dom_add();
 	config_free(d->def);
 	d->def = c;
 	*out = d;
-	note(d, fresh ? "defined" : "definition changed");
+	dom_note(d, fresh ? "defined" : "definition changed");
 	event(d, "Defined", fresh ? "Added" : "Updated");
 	if (!d->live)
 		logfile_close(&d->log);
@@ -348,7 +343,7 @@ int dom_undefine(struct domain *d, struct failure *f)
 	if (store_del(vmid.state_dir, d->def->uuid, UNIT_XML, true, f) ||
 	    store_del(vmid.state_dir, d->def->uuid, UNIT_AUTO, true, f))
 		return f->status;
-	note(d, "undefined");
+	dom_note(d, "undefined");
 	event(d, "Undefined", "Removed");
 	d->autostart = false;
 	if (d->live) {
@@ -374,17 +369,17 @@ int dom_create(struct dom_config *c, bool paused, struct domain **out, struct fa
 		config_free(c);
 		return f->status;
 	}
-	d = add();
+	d = dom_add();
 	d->live = c;
-	if (build(d, paused, "build", f)) {
+	if (dom_build(d, paused, "build", f)) {
 		struct failure ignored;
 
 		store_del(vmid.run_dir, c->uuid, UNIT_LIVE, false, &ignored);
-		note(d, "start failed: %s", f->message);
+		dom_note(d, "start failed: %s", f->message);
 		forget(d);
 		return f->status;
 	}
-	note(d, "created as %u%s", d->domid, paused ? ", paused" : "");
+	dom_note(d, "created as %u%s", d->domid, paused ? ", paused" : "");
 	event(d, "Started", "Booted");
 	*out = d;
 	return 0;
@@ -402,7 +397,7 @@ int dom_stop(struct domain *d, enum hv_request what, struct failure *f)
 	d->asked_reboot = what == HV_ASK_REBOOT;
 	d->reason = d->asked ? "user" : d->reason;
 	dom_save_live(d, "run");
-	note(d, "asked to %s", d->asked ? "shut down" : "reboot");
+	dom_note(d, "asked to %s", d->asked ? "shut down" : "reboot");
 	return 0;
 }
 
@@ -414,7 +409,7 @@ int dom_destroy(struct domain *d, struct failure *f)
 		return f->status;
 	if (vmid.ops->destroy(vmid.hv, d->domid, &err))
 		return hv_failed(f, &err);
-	gone(d, "destroyed", "Destroyed");
+	dom_gone(d, "destroyed", "Destroyed");
 	return 0;
 }
 
@@ -428,13 +423,13 @@ static int again(struct domain *d, struct failure *f)
 		return hv_failed(f, &err);
 	console_close(d, "\r\n[the domain starts again]\r\n");
 	d->domid = 0;
-	if (files_ok(d->live, f) || build(d, false, "restart", f)) {
+	if (files_ok(d->live, f) || dom_build(d, false, "restart", f)) {
 		say(LOG_ERROR, "domain %s: %s", dom_name(d), f->message);
-		note(d, "restart failed: %s", f->message);
-		gone(d, "failed", "Failed");
+		dom_note(d, "restart failed: %s", f->message);
+		dom_gone(d, "failed", "Failed");
 		return f->status;
 	}
-	note(d, "started again as %u", d->domid);
+	dom_note(d, "started again as %u", d->domid);
 	event(d, "Started", "Booted");
 	return 0;
 }
@@ -453,7 +448,7 @@ int dom_suspend(struct domain *d, struct failure *f)
 	if (vmid.ops->pause(vmid.hv, d->domid, &err))
 		return hv_failed(f, &err);
 	dom_look(d, NULL);
-	note(d, "paused");
+	dom_note(d, "paused");
 	event(d, "Suspended", "Paused");
 	return 0;
 }
@@ -467,7 +462,7 @@ int dom_resume(struct domain *d, struct failure *f)
 	if (vmid.ops->unpause(vmid.hv, d->domid, &err))
 		return hv_failed(f, &err);
 	d->reason = "unpaused";
-	note(d, "resumed");
+	dom_note(d, "resumed");
 	event(d, "Resumed", "Unpaused");
 	return 0;
 }
@@ -502,7 +497,7 @@ int dom_rename(struct domain *d, const char *name, struct failure *f)
 		config_free(c);
 		return f->status;
 	}
-	note(d, "renamed to %s", name);
+	dom_note(d, "renamed to %s", name);
 	logfile_close(&d->log);
 	config_free(d->def);
 	d->def = c;
@@ -522,7 +517,7 @@ static bool too_often(struct domain *d)
 }
 
 /* The hypervisor says that it ended: what its configuration wants then. */
-static void ended(struct domain *d, enum hv_reason why)
+void dom_ended(struct domain *d, enum hv_reason why)
 {
 	static const char *const words[] = { "shutdown", "shutdown", "crashed" };
 	static const char *const details[] = { "Shutdown", "Shutdown", "Crashed" };
@@ -539,7 +534,7 @@ static void ended(struct domain *d, enum hv_reason why)
 	d->ended_at = now_ns();
 	if (why == HV_CRASH)
 		event(d, "Crashed", "Panicked");
-	note(d, "the guest %s", why == HV_CRASH ? "crashed" : why == HV_REBOOT ? "rebooted" : "powered off");
+	dom_note(d, "the guest %s", why == HV_CRASH ? "crashed" : why == HV_REBOOT ? "rebooted" : "powered off");
 	switch (act) {
 	case ACT_PRESERVE:
 		d->reason = words[why];
@@ -554,14 +549,14 @@ static void ended(struct domain *d, enum hv_reason why)
 			return;
 		}
 		say(LOG_ERROR, "domain %s: ended %d times within %d s: not started again", dom_name(d), RESTARTS_MAX, RESTARTS_TIME);
-		note(d, "ended %d times within %d s: not started again", RESTARTS_MAX, RESTARTS_TIME);
+		dom_note(d, "ended %d times within %d s: not started again", RESTARTS_MAX, RESTARTS_TIME);
 		break;
 	default:
 		break;
 	}
 	if (vmid.ops->destroy(vmid.hv, d->domid, &err))
 		say(LOG_ERROR, "domain %s: %s", dom_name(d), err.text);
-	gone(d, words[why], details[why]);
+	dom_gone(d, words[why], details[why]);
 }
 
 void dom_check(struct domain *d)
@@ -570,9 +565,9 @@ void dom_check(struct domain *d)
 	struct hv_error err = { "" };
 
 	if (vmid.ops->info(vmid.hv, d->domid, &info, &err))
-		gone(d, "destroyed", "Destroyed");
+		dom_gone(d, "destroyed", "Destroyed");
 	else if (info.state == HV_SHUTDOWN)
-		ended(d, info.reason);
+		dom_ended(d, info.reason);
 }
 
 void dom_hv_events(void *arg, uint32_t events)
@@ -587,176 +582,5 @@ void dom_hv_events(void *arg, uint32_t events)
 			d = d->next;
 		if (d && domid)
 			dom_check(d);
-	}
-}
-
-/* ---- at start ---- */
-
-static void load_def(const uint8_t uuid[16], const char *text, size_t len)
-{
-	char id[UUID_LEN];
-	struct diag d = { 0 };
-	struct dom_config *c = config_from_xml(text, len, &d);
-	struct domain *dom;
-
-	uuid_format(uuid, id);
-	if (!c || dom_by_uuid(uuid) || memcmp(c->uuid, uuid, 16) || dom_by_name(c->name)) {
-		say(LOG_ERROR, "%s/%s.xml: left alone: %s", vmid.state_dir, id, !c && d.nr ? d.items[d.nr - 1].text :
-		    c && dom_by_name(c->name) ? "there are two domains of this name" : "it is of another uuid");
-		config_free(c);
-		diag_free(&d);
-		return;
-	}
-	diag_free(&d);
-	dom = add();
-	dom->def = c;
-}
-
-static void load_auto(const uint8_t uuid[16], const char *text, size_t len)
-{
-	struct domain *d = dom_by_uuid(uuid);
-
-	(void)text, (void)len;
-	if (d)
-		d->autostart = true;
-	else
-		store_del(vmid.state_dir, uuid, UNIT_AUTO, false, &(struct failure){ 0 });
-}
-
-/* What a live file said, for as long as loading takes. */
-static struct saved {
-	struct saved *next;
-	uint8_t uuid[16];
-	json_t *j;
-	bool used;
-} *saved;
-
-static void load_live(const uint8_t uuid[16], const char *text, size_t len)
-{
-	struct saved *s = xcalloc(1, sizeof(*s));
-
-	memcpy(s->uuid, uuid, 16);
-	s->j = json_loadb(text, len, 0, NULL);
-	s->next = saved;
-	saved = s;
-}
-
-static struct dom_config *saved_config(const struct saved *s)
-{
-	const char *xml = json_string_value(json_object_get(s->j, "xml"));
-	struct diag d = { 0 };
-	struct dom_config *c = xml ? config_from_xml(xml, strlen(xml), &d) : NULL;
-
-	diag_free(&d);
-	return c;
-}
-
-/* A domain that nothing is known of but what the hypervisor tells. */
-static struct dom_config *config_of_stranger(const struct hv_info *info)
-{
-	struct dom_config *c = config_new();
-
-	if (!name_problem(info->name) && !dom_by_name(info->name))
-		snprintf(c->name, sizeof(c->name), "%s", info->name);
-	else
-		snprintf(c->name, sizeof(c->name), "domain-%u", info->domid);
-	memcpy(c->uuid, info->uuid, 16);
-	if (uuid_is_null(c->uuid))
-		uuid_make(c->uuid);
-	c->memory = info->memory;
-	c->max_memory = info->max_memory;
-	c->vcpus = info->vcpus;
-	c->max_vcpus = info->max_vcpus;
-	c->kept[KEEP_DEVICES] = xmlNewNode(NULL, BAD_CAST "devices");
-	return c;
-}
-
-static void adopt(const struct hv_info *info)
-{
-	struct domain *d = dom_by_uuid(info->uuid);
-	struct saved *s = saved;
-	const char *stage = "run";
-
-	while (s && memcmp(s->uuid, info->uuid, 16))
-		s = s->next;
-	if (!d)
-		d = add();
-	if (s) {
-		s->used = true;
-		d->live = saved_config(s);
-		d->asked = json_is_true(json_object_get(s->j, "asked"));
-		d->asked_reboot = json_is_true(json_object_get(s->j, "asked_reboot"));
-		stage = json_string_value(json_object_get(s->j, "stage"));
-	}
-	if (!d->live)
-		d->live = d->def ? config_copy(d->def) : config_of_stranger(info);
-	d->domid = info->domid;
-	d->reason = "unknown";
-	console_open(d);
-	/* Its start was under way; the number tells a new one from the one it was to replace. */
-	if (s && strcmp(stage ? stage : "", "run") && info->state == HV_PAUSED &&
-	    json_integer_value(json_object_get(s->j, "domid")) != info->domid)
-		vmid.ops->unpause(vmid.hv, d->domid, &(struct hv_error){ "" });
-	dom_save_live(d, "run");
-	say(LOG_SAY, "domain %s: found running as %u", dom_name(d), d->domid);
-	note(d, "found by a new vmid");
-	if (info->state == HV_SHUTDOWN)
-		ended(d, info->reason);
-}
-
-/* It was being replaced, and the old one is gone already. */
-static void finish_restart(struct saved *s)
-{
-	const char *stage = json_string_value(json_object_get(s->j, "stage"));
-	struct dom_config *c = stage && !strcmp(stage, "restart") ? saved_config(s) : NULL;
-	struct domain *d = dom_by_uuid(s->uuid);
-	struct failure f;
-
-	if (!c) {
-		store_del(vmid.run_dir, s->uuid, UNIT_LIVE, false, &f);
-		return;
-	}
-	if (!d)
-		d = add();
-	d->live = c;
-	if (build(d, false, "restart", &f)) {
-		say(LOG_ERROR, "domain %s: %s", dom_name(d), f.message);
-		gone(d, "failed", "Failed");
-	}
-}
-
-static void load_existing(void)
-{
-	struct hv_info *list = xcalloc(MAX_DOMAINS, sizeof(*list));
-	struct hv_error err = { "" };
-	int nr = vmid.ops->list(vmid.hv, list, MAX_DOMAINS, &err);
-
-	if (nr < 0)
-		say(LOG_ERROR, "%s", err.text);
-	for (int i = 0; i < nr && i < MAX_DOMAINS; i++)
-		adopt(&list[i]);
-	free(list);
-}
-
-void dom_load(bool autostart)
-{
-	struct failure f;
-
-	store_each(vmid.state_dir, UNIT_XML, load_def);
-	store_each(vmid.state_dir, UNIT_AUTO, load_auto);
-	store_each(vmid.run_dir, UNIT_LIVE, load_live);
-	load_existing();
-	while (saved) {
-		struct saved *s = saved;
-
-		saved = s->next;
-		if (!s->used)
-			finish_restart(s);
-		json_decref(s->j);
-		free(s);
-	}
-	for (struct domain *d = domains; autostart && d; d = d->next) {
-		if (d->autostart && !d->domid && dom_start(d, false, &f))
-			say(LOG_ERROR, "autostart: %s", f.message);
 	}
 }

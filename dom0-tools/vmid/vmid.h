@@ -120,7 +120,20 @@ int dom_save_def(struct domain *d, const struct dom_config *c, struct failure *f
 void dom_save_live(struct domain *d, const char *stage);
 int dom_need(struct domain *d, enum dom_verb v, struct failure *f);
 void dom_hv_events(void *arg, uint32_t events);
+
+/* ---- recover.c, and what only it needs of domain.c ---- */
+#define MAX_DOMAINS	256
+
 void dom_load(bool autostart);
+struct domain *dom_add(void);		/* with neither definition nor life: the caller gives it one */
+/* Makes d->live exist; stage: see recover.c. On failure nothing of it is left but d->live. */
+int dom_build(struct domain *d, bool paused, const char *stage, struct failure *f);
+/* It exists no more: shut off, or forgotten. */
+void dom_gone(struct domain *d, const char *reason, const char *detail);
+/* The hypervisor says that it ended: what its configuration wants then. */
+void dom_ended(struct domain *d, enum hv_reason why);
+/* A line in the domain's own log. */
+__attribute__((format(printf, 2, 3))) void dom_note(struct domain *d, const char *fmt, ...);
 
 /* ---- console.c ---- */
 struct conn;
