@@ -5,6 +5,9 @@
  * /dev/vmi/call   (root) makes privileged hypercalls. Domains created through an
  *                 open file and never unpaused end when it is closed. It polls
  *                 readable while dom_event has something to tell.
+ * /dev/vmi/port   (root) each open file is one event port of domain 0. It is closed
+ *                 with the file. It polls readable, and reads one byte, where an
+ *                 event came since the last read, and once at the beginning.
  */
 #ifndef VMI_DEV_H
 #define VMI_DEV_H
@@ -37,5 +40,22 @@ struct vmi_dev_call {
  * there), EINTR (dom_destroy was interrupted: repeat it).
  */
 #define VMI_DEV_CALL	_IOWR('v', 1, struct vmi_dev_call)
+
+struct vmi_dev_port {
+	__u32 domid;
+	__u32 port;		/* VMI_DEV_PORT_BIND: of that domain; else 0 */
+};
+
+/*
+ * Open a port that domain (domid) may bind, or bind one to a port that it has open
+ * for domain 0: the number of domain 0's port. EBUSY: the file has one; ESRCH: no
+ * such domain; ENOENT: its port is not open for domain 0; ENOSPC: no free port.
+ */
+#define VMI_DEV_PORT_OPEN	_IOW('v', 2, struct vmi_dev_port)
+#define VMI_DEV_PORT_BIND	_IOW('v', 3, struct vmi_dev_port)
+/* Signal this eventfd at each event, or none (-1). EBADF, EINVAL: it is no eventfd. */
+#define VMI_DEV_PORT_EVENTFD	_IO('v', 4)
+/* Raise the far end. ENOTCONN: there is none. */
+#define VMI_DEV_PORT_NOTIFY	_IO('v', 5)
 
 #endif

@@ -82,6 +82,28 @@ DEFINE_IDTENTRY_SYSVEC(sysvec_vmi_upcall)
 	set_irq_regs(old_regs);
 }
 
+static void connect_irq(unsigned int port, int irq)
+{
+	irq_set_chip_and_handler_name(irq, &vmi_chip, handle_edge_irq, "event");
+	irq_get_irq_data(irq)->hwirq = port;
+	WRITE_ONCE(vmi_port_irq[port], irq);
+}
+
+int vmi_port_irq_get(unsigned int port)
+{
+	int irq = irq_alloc_desc(0);
+
+	if (irq >= 0)
+		connect_irq(port, irq);
+	return irq;
+}
+
+void vmi_port_irq_put(unsigned int port, int irq)
+{
+	WRITE_ONCE(vmi_port_irq[port], 0);
+	irq_free_desc(irq);
+}
+
 int vmi_bind_virq(unsigned int virq)
 {
 	unsigned long flags;
@@ -93,11 +115,8 @@ int vmi_bind_virq(unsigned int virq)
 		return irq;
 	local_irq_save(flags);
 	port = vmi_evt_bind_virq(virq);
-	if (port > 0) {
-		irq_set_chip_and_handler_name(irq, &vmi_chip, handle_edge_irq, "event");
-		irq_get_irq_data(irq)->hwirq = port;
-		vmi_port_irq[port] = irq;
-	}
+	if (port > 0)
+		connect_irq(port, irq);
 	local_irq_restore(flags);
 	if (port <= 0) {
 		irq_free_desc(irq);

@@ -45,6 +45,9 @@ extern unsigned long tlb_single_page_flush_ceiling;
 
 /* irq.c: bind a virtual interrupt to a Linux interrupt number. */
 int vmi_bind_virq(unsigned int virq);
+/* The same for a port that is open already: a Linux interrupt number, or a negative errno; and back. */
+int vmi_port_irq_get(unsigned int port);
+void vmi_port_irq_put(unsigned int port, int irq);
 /* time.c: the timer's event, called with interrupts off. */
 void vmi_timer_event(void);
 
