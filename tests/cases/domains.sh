@@ -11,7 +11,7 @@ fail() { echo "FAIL $*"; vmi list --all; cat /var/log/vmid.log; exit 1; }
 # until_says DOMAIN TEXT
 until_says() {
 	n=0
-	until vmi log "$1" | grep -q "$2"; do
+	until vmi log "$1" | tr '\n' ' ' | grep -q "$2"; do
 		n=$((n + 1))
 		[ $n -lt 200 ] || { vmi log "$1"; fail "$1 never says \"$2\""; }
 		usleep 200000
@@ -31,12 +31,16 @@ while ! vmi -q list >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vm
 [ "$(vmi domid hello)" = "$id" ] || fail "hello is another one after the kill"
 (usleep 300000; echo 'echo answer $((6 * 7))'; sleep 3; printf '\035') | vmi console hello >/tmp/console
 grep -q 'answer 42' /tmp/console || { cat /tmp/console; fail "hello does not answer on its console"; }
-(usleep 300000; echo poweroff; sleep 1; printf '\035') | vmi console hello >/dev/null
-vmi wait hello "shut off" --timeout 30 || fail "hello does not power off"
+vmi shutdown hello --timeout 30 || fail "hello does not shut down when it is asked"
 # steady starts again when it reboots.
 (usleep 300000; echo reboot; sleep 1; printf '\035') | vmi console steady >/dev/null
 n=0
 until vmi log steady --lifecycle | grep -q "started again"; do n=$((n + 1)); [ $n -lt 100 ] || fail "steady does not start again"; usleep 200000; done
+id=$(vmi domid steady)
+until_says steady "This is the domain steady.*This is the domain steady"
+vmi reboot steady || fail "reboot"
+n=0
+while [ "$(vmi domid steady)" = "$id" ]; do n=$((n + 1)); [ $n -lt 150 ] || fail "steady does not reboot when it is asked"; usleep 200000; done
 vmi destroy steady || fail "destroy"
 vmi start hello || fail "start hello again"
 vmi destroy hello || fail "destroy hello"
