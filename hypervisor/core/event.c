@@ -3,7 +3,7 @@
  * event.c - event ports: one-bit doorbells.
  *
  * A port is bound to a virtual interrupt of one vCPU (timer, console), raises
- * itself on a vCPU (an IPI), or is one end of a pair between two domains: one
+ * itself on a vCPU (an IPI), is a physical interrupt, or is one end of a pair between two domains: one
  * opens a port for the other, which binds one of its own to it. Raising sets the port's bit in that
  * vCPU's shared page; unless the guest masks the port, `pending` is set too
  * and the vCPU is kicked. The guest clears both; the hypervisor only sets.
@@ -93,6 +93,18 @@ long evt_bind_ipi(struct domain *d, u32 vcpu)
 	return port_alloc(d, EVT_IPI, vcpu, 0);
 }
 
+long evt_bind_irq(struct domain *d, u32 vector)
+{
+	return port_alloc(d, EVT_IRQ, 0, vector);
+}
+
+long evt_irq_vector(struct domain *d, u32 port)
+{
+	struct evt_port *e = port_of(d, port);
+
+	return e && e->kind == EVT_IRQ ? e->virq : -VMI_ENOENT;
+}
+
 long evt_alloc(struct domain *d, u16 peer)
 {
 	long port = port_alloc(d, EVT_OPEN, 0, 0);
@@ -148,6 +160,8 @@ long evt_close(struct domain *d, u32 port)
 		return -VMI_ENOENT;
 	if (e->kind == EVT_VIRQ)
 		d->vcpu[e->vcpu]->virq_port[e->virq] = 0;
+	if (e->kind == EVT_IRQ)
+		arch_irq_release(e->virq);
 	if (e->kind == EVT_PEER)
 		domain_find(e->peer)->ports[e->peer_port].kind = EVT_GONE;
 	__atomic_fetch_and(&d->vcpu[e->vcpu]->shared->evt_pending[port / 64], ~BIT(port % 64),

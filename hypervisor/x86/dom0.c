@@ -15,6 +15,7 @@
 #include <hv/x86.h>
 
 #define START_INFO_GPA	0x7000UL
+#define RSDP_GPA	(START_INFO_GPA + 0xf00)
 #define CMDLINE_GPA	0x8000UL
 #define DOM0_MEM_MIN	(512UL << 20)	/* domain 0 has a quarter of the RAM, this at least, unless dom0_mem says */
 #define DOM0_WEIGHT	2048		/* it works for the others: they should not slow it down */
@@ -197,10 +198,12 @@ struct vcpu *dom0_build(void)
 	si->version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR;
 	si->features = dom_features(d);
 	si->cmdline = CMDLINE_GPA;
+	si->acpi_rsdp = b->rsdp[0] && irq_have_ioapic() ? RSDP_GPA : 0;
 	si->tsc_khz = tsc_khz();
 	si->wall_ns = wall_ns_at_boot();
 	si->domid = DOMID_0;
 	si->nr_vcpus = 1;
+	hw_give_frames(d);
 	give_memory(d, si);
 	if (b->nr_modules > 1) {
 		place_initramfs(d, si, &k, &b->module[1]);
@@ -215,6 +218,7 @@ struct vcpu *dom0_build(void)
 	if (!owns(d, START_INFO_GPA, LOW_END - START_INFO_GPA))
 		fatal("there is no RAM at %lx for the start info: this machine's memory map cannot be used", START_INFO_GPA);
 	memcpy(ma_to_va(START_INFO_GPA), si, sizeof(*si));
+	memcpy(ma_to_va(RSDP_GPA), b->rsdp, sizeof(b->rsdp));
 	memcpy(ma_to_va(CMDLINE_GPA), b->module[0].cmdline, VMI_CMDLINE_MAX);
 	frame_put(va_to_mfn(si));
 

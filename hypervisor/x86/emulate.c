@@ -19,7 +19,7 @@ struct insn {
 	u8 b[MAX_INSN];
 	u32 have, pos;		/* bytes read from the guest; next one to decode */
 	u8 rex;
-	bool opsize;
+	bool opsize, rep;
 };
 
 static bool fetch(struct vcpu *v, struct insn *in)
@@ -205,20 +205,61 @@ static bool two_byte(struct vcpu *v, struct insn *in)
 	}
 }
 
-/* A port nobody granted: it reads as a missing device does, and swallows writes. */
+/* in and out. A port that is not the domain's reads as a missing device does, and swallows writes. */
 static bool port_io(struct vcpu *v, struct insn *in, u8 op)
 {
-	bool byte = !(op & 1), is_in = !(op & 2);
-	u64 mask = byte ? 0xff : in->opsize ? 0xffff : 0xffffffff;
+	u32 bytes = !(op & 1) ? 1 : in->opsize ? 2 : 4;
+	u64 mask = BIT(8 * bytes) - 1;
+	int port = op & 8 ? (u16)v->regs.rdx : next(in);
 
-	if (!(op & 8) && next(in) < 0)			/* immediate port number */
+	if (port < 0)
 		return false;
-	if (is_in) {
-		if (mask == 0xffffffff)
-			v->regs.rax = mask;
-		else
-			v->regs.rax |= mask;
+	if (op & 2)
+		port_out(v->domain, port, bytes, v->regs.rax);
+	else if (bytes == 4)
+		v->regs.rax = port_in(v->domain, port, bytes);
+	else
+		v->regs.rax = (v->regs.rax & ~mask) | (port_in(v->domain, port, bytes) & mask);
+	return true;
+}
+
+/*
+ * ins and outs, a chunk at a time: a repetition that is not at its end runs
+ * the instruction again. Memory is tried before a port is read.
+ */
+static bool port_string(struct vcpu *v, struct insn *in, u8 op)
+{
+	struct regs *r = &v->regs;
+	u32 bytes = !(op & 1) ? 1 : in->opsize ? 2 : 4, val;
+	u8 buf[256] = { 0 };
+	u64 n = in->rep ? MIN(r->rcx, sizeof(buf) / bytes) : 1;
+
+	if (r->rflags & RFLAGS_DF)
+		return false;
+	if (op & 2 ? copy_from_guest(v, buf, r->rsi, n * bytes) : copy_to_guest(v, r->rdi, buf, n * bytes))
+		return false;
+	for (u64 i = 0; i < n; i++) {
+		u8 *p = buf + i * bytes;
+
+		if (op & 2) {
+			val = 0;
+			memcpy(&val, p, bytes);
+			port_out(v->domain, r->rdx, bytes, val);
+		} else {
+			val = port_in(v->domain, r->rdx, bytes);
+			memcpy(p, &val, bytes);
+		}
 	}
+	if (op & 2)
+		r->rsi += n * bytes;
+	else if (copy_to_guest(v, r->rdi, buf, n * bytes))
+		return false;
+	else
+		r->rdi += n * bytes;
+	if (in->rep)
+		r->rcx -= n;
+	if (in->rep && r->rcx)
+		in->pos = 0;
 	return true;
 }
 
@@ -235,7 +276,9 @@ bool emulate(struct vcpu *v)
 		op = next(&in);
 		if (op == 0x66)
 			in.opsize = true;
-		else if (op != 0xf2 && op != 0xf3 && op != 0x2e && op != 0x3e)
+		else if (op == 0xf2 || op == 0xf3)
+			in.rep = true;
+		else if (op != 0x2e && op != 0x3e)
 			break;
 	}
 	if (op >= 0x40 && op <= 0x4f) {
@@ -264,6 +307,9 @@ bool emulate(struct vcpu *v)
 			return false;
 		COUNT(v->domain, EMULATED);
 		return true;				/* RIP is the frame's */
+	case 0x6c ... 0x6f:
+		done = port_string(v, &in, op);
+		break;
 	case 0xe4 ... 0xe7:
 	case 0xec ... 0xef:
 		done = port_io(v, &in, op);

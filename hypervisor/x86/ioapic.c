@@ -31,7 +31,7 @@ static struct ioapic {
 	u32 first, nr;			/* GSIs */
 } ioapics[MAX_IOAPICS];
 static u32 nr_ioapics;
-static struct { u32 gsi, flags; } isa[NR_ISA];
+static struct { u32 gsi, flags; bool overridden; } isa[NR_ISA];
 
 static u32 reg_read(struct ioapic *a, u32 reg)
 {
@@ -77,6 +77,7 @@ static void add_override(u32 irq, u32 gsi, u32 flags)
 	if (irq >= NR_ISA)
 		return;
 	isa[irq].gsi = gsi;
+	isa[irq].overridden = true;
 	/* Two bits each for polarity and trigger; 3 is low and level, all else ISA's way. */
 	isa[irq].flags = ((flags & 3) == 3 ? VMI_GSI_LOW : 0) | ((flags >> 2 & 3) == 3 ? VMI_GSI_LEVEL : 0);
 }
@@ -104,6 +105,20 @@ bool ioapic_init(void)
 bool ioapic_has(u32 gsi)
 {
 	return ioapic_of(gsi);
+}
+
+u64 ioapic_ma(u32 n)
+{
+	return n < nr_ioapics ? va_to_ma((const void *)ioapics[n].regs) : 0;
+}
+
+u32 ioapic_flags(u32 gsi, u32 flags)
+{
+	for (u32 i = 0; i < NR_ISA; i++) {
+		if (isa[i].gsi == gsi && isa[i].overridden)
+			return isa[i].flags;
+	}
+	return flags;
 }
 
 void ioapic_isa(u8 irq, u32 *gsi, u32 *flags)

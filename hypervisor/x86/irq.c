@@ -12,11 +12,15 @@
 #include <hv/lib.h>
 #include <hv/x86.h>
 
-enum { IRQ_FREE, IRQ_SPURIOUS, IRQ_UART };
+enum { IRQ_FREE, IRQ_SPURIOUS, IRQ_UART, IRQ_PORT };
 
 struct irq {
 	u8 kind;
 	u8 isa;				/* IRQ_UART: its number, as the ports know it */
+	bool level;			/* IRQ_PORT: masked until gsi_eoi */
+	u16 port;			/* IRQ_PORT: of `domain` */
+	u32 gsi;			/* or GSI_NONE */
+	struct domain *domain;
 };
 
 static struct irq irqs[VEC_DEVICE_END];
@@ -35,6 +39,15 @@ void irq_init(void)
 bool irq_have_ioapic(void)
 {
 	return have_ioapic;
+}
+
+static bool gsi_taken(u32 gsi)
+{
+	for (u32 v = VEC_DEVICE; v < VEC_DEVICE_END; v++) {
+		if (irqs[v].kind != IRQ_FREE && irqs[v].gsi == gsi)
+			return true;
+	}
+	return false;
 }
 
 static u32 vector_alloc(void)
@@ -59,9 +72,46 @@ void irq_isa_on(u8 isa)
 	vector = vector_alloc();
 	if (!ioapic_has(gsi) || !vector)
 		return;
-	irqs[vector] = (struct irq){ .kind = IRQ_UART, .isa = isa };
+	irqs[vector] = (struct irq){ .kind = IRQ_UART, .isa = isa, .gsi = gsi };
 	ioapic_route(gsi, vector, flags);
 	ioapic_mask(gsi, false);
+}
+
+long irq_bind(struct domain *d, u32 gsi, u32 flags)
+{
+	u32 vector = vector_alloc();
+	long port;
+
+	if (gsi != GSI_NONE && !ioapic_has(gsi))
+		return -VMI_ENOENT;
+	if (gsi != GSI_NONE && gsi_taken(gsi))
+		return -VMI_EBUSY;
+	if (!vector)
+		return -VMI_ENOSPC;
+	port = evt_bind_irq(d, vector);
+	if (port < 0)
+		return port;
+	flags = ioapic_flags(gsi, flags);
+	irqs[vector] = (struct irq){ .kind = IRQ_PORT, .level = flags & VMI_GSI_LEVEL, .port = port,
+				     .gsi = gsi, .domain = d };
+	if (gsi != GSI_NONE) {
+		ioapic_route(gsi, vector, flags);
+		ioapic_mask(gsi, false);
+	}
+	return port;
+}
+
+void irq_unmask(u32 vector)
+{
+	if (irqs[vector].level)
+		ioapic_mask(irqs[vector].gsi, false);
+}
+
+void arch_irq_release(u32 vector)
+{
+	if (irqs[vector].gsi != GSI_NONE)
+		ioapic_mask(irqs[vector].gsi, true);
+	irqs[vector].kind = IRQ_FREE;
 }
 
 static void end_of_interrupt(u32 vector)
@@ -78,9 +128,15 @@ bool irq_interrupt(u32 vector)
 	struct irq *i;
 	u32 line;
 
-	if (vector >= VEC_DEVICE_END || irqs[vector].kind == IRQ_FREE)
+	/* A message may still arrive for a port that was closed. */
+	if (vector >= VEC_DEVICE_END || (vector < VEC_DEVICE && irqs[vector].kind == IRQ_FREE))
 		return false;
 	i = &irqs[vector];
+	if (i->kind == IRQ_PORT) {
+		if (i->level)
+			ioapic_mask(i->gsi, true);
+		evt_send(i->domain, i->port);
+	}
 	if (i->kind == IRQ_UART && uart_interrupt(i->isa, &line))
 		evt_raise_virq(dom0->vcpu[0], line ? VMI_VIRQ_CONSOLE1 : VMI_VIRQ_CONSOLE);
 	end_of_interrupt(vector);

@@ -62,6 +62,15 @@ void uart_irq_on(void)
 	}
 }
 
+bool uart_has(u32 port, u32 bytes)
+{
+	for (u32 i = 0; i < VMI_NR_CONSOLES; i++) {
+		if (uarts[i].present && port + bytes > uarts[i].base && port < uarts[i].base + 8U)
+			return true;
+	}
+	return false;
+}
+
 void uart_putc(u32 line, char c)
 {
 	struct uart *u = &uarts[line];

@@ -81,6 +81,10 @@
 /* ---- domains --------------------------------------------------------------- */
 #define VMI_DOMID_SELF		0xfffd	/* the caller, where a call takes a domain */
 #define VMI_MAX_DOMAINS		1024	/* identifiers are 0 .. VMI_MAX_DOMAINS - 1, reused as late as possible */
+/* ---- gsi_bind flags ------------------------------------------------------- */
+#define VMI_GSI_LEVEL		(1 << 0)	/* level-triggered, not edge */
+#define VMI_GSI_LOW		(1 << 1)	/* active low, not high */
+
 #define VMI_NAME_MAX		64	/* bytes of a name, with the final NUL */
 #define VMI_WHY_MAX		128
 #define VMI_WEIGHT_DEFAULT	256
@@ -211,6 +215,13 @@ struct vmi_dom_info {
 struct vmi_dom_event {
 	uint32_t domid;
 	uint32_t flags;			/* VMI_EVENT_* since it was last told */
+};
+
+/* Result of msi_bind: what makes a device raise the port. */
+struct vmi_msi {
+	uint64_t address;
+	uint32_t data;
+	uint32_t reserved;
 };
 
 /* Result of machine_info. */

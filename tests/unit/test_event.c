@@ -122,12 +122,26 @@ static void ipi_to_no_vcpu_is_refused(void)
 	CU_ASSERT_EQUAL(evt_bind_ipi(d, -1U), -VMI_EINVAL);
 }
 
+static void interrupt_port_names_its_vector(void)
+{
+	long p = evt_bind_irq(d, 0x91), ipi = evt_bind_ipi(d, 0);
+
+	CU_ASSERT_EQUAL(evt_irq_vector(d, p), 0x91);
+	CU_ASSERT_EQUAL(evt_irq_vector(d, ipi), -VMI_ENOENT);
+	CU_ASSERT_EQUAL(evt_irq_vector(d, 0), -VMI_ENOENT);
+	CU_ASSERT_EQUAL(evt_close(d, ipi), 0);
+	CU_ASSERT_EQUAL(fake.released, 0);
+	CU_ASSERT_EQUAL(evt_close(d, p), 0);
+	CU_ASSERT_EQUAL(fake.released, 0x91);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(raise_sets_bit_pending_and_kicks), TEST(masked_raise_sets_only_the_bit),
 		TEST(send_on_closed_port_is_refused), TEST(virq_is_bound_once), TEST(close_frees_port_and_virq),
 		TEST(ports_run_out_and_come_back), TEST(ipi_to_no_vcpu_is_refused),
+		TEST(interrupt_port_names_its_vector),
 	};
 
 	return test_main(tests, ARRAY_SIZE(tests), reset, argc, argv);

@@ -15,11 +15,11 @@ struct domain;
  * EVT_OPEN waits for the peer domain to bind it, EVT_PEER is one of two bound
  * ends, EVT_GONE is what is left of such an end when the other one has gone.
  */
-enum evt_kind { EVT_FREE, EVT_VIRQ, EVT_IPI, EVT_OPEN, EVT_PEER, EVT_GONE };
+enum evt_kind { EVT_FREE, EVT_VIRQ, EVT_IPI, EVT_OPEN, EVT_PEER, EVT_GONE, EVT_IRQ };
 
 struct evt_port {
 	u8 kind;
-	u8 virq;
+	u8 virq;			/* EVT_IRQ: vector of the physical interrupt */
 	u16 vcpu;			/* that is notified */
 	u16 peer;			/* domain at the other end, or that may become it */
 	u16 peer_port;
@@ -39,6 +39,12 @@ long evt_bind_ipi(struct domain *d, u32 vcpu);
 long evt_alloc(struct domain *d, u16 peer);
 /* Bind a new port of `d` to `port` of `far`; it, or -VMI_ENOENT where it is not open for d, -VMI_ENOSPC. */
 long evt_bind(struct domain *d, struct domain *far, u32 port);
+/* Open a port of `d` for a physical interrupt (arch code raises it); it, or -VMI_ENOSPC. */
+long evt_bind_irq(struct domain *d, u32 vector);
+/* Its vector, or -VMI_ENOENT. */
+long evt_irq_vector(struct domain *d, u32 port);
+/* The port of the vector is closed (arch; a fake in unit tests). */
+void arch_irq_release(u32 vector);
 /* Raise the far end of `port`: 0, or -VMI_ENOENT where the port is not open. */
 long evt_send(struct domain *d, u32 port);
 /* 0, or -VMI_ENOENT. */

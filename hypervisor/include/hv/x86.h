@@ -209,17 +209,25 @@ void clock_fill(struct vmi_clock *c);
 void delay_us(u64 us);			/* after time_init() */
 
 /* ---- ioapic.c, irq.c ------------------------------------------------------------- */
-#define VMI_GSI_LEVEL	1
-#define VMI_GSI_LOW	2
 bool ioapic_init(void);			/* false: there is none */
 bool ioapic_has(u32 gsi);
+u64 ioapic_ma(u32 n);			/* machine address of the registers of the n-th; 0: there is none */
 void ioapic_isa(u8 irq, u32 *gsi, u32 *flags);	/* VMI_GSI_* */
+u32 ioapic_flags(u32 gsi, u32 flags);	/* what the firmware says of a GSI, where it does, else `flags` */
 void ioapic_route(u32 gsi, u8 vector, u32 flags);	/* and leave it masked */
 void ioapic_mask(u32 gsi, bool masked);
 void irq_init(void);
 bool irq_have_ioapic(void);
 void irq_isa_on(u8 isa);		/* the serial port with this interrupt wants it */
 bool irq_interrupt(u32 vector);		/* true: it was a device's */
+#define GSI_NONE	((u32)-1)	/* message-signalled */
+long irq_bind(struct domain *d, u32 gsi, u32 flags);	/* to a new port of d */
+void irq_unmask(u32 vector);		/* after a level-triggered one */
+
+/* ---- hw.c: domain 0's part of the machine ------------------------------------------ */
+u32 port_in(const struct domain *d, u16 port, u32 bytes);
+void port_out(const struct domain *d, u16 port, u32 bytes, u32 v);
+void hw_give_frames(struct domain *d);	/* all that is no RAM; before its RAM */
 
 /* ---- uart.c --------------------------------------------------------------------- */
 void uart_init(void);
@@ -228,6 +236,7 @@ void uart_write(u32 line, const char *s, size_t n);
 size_t uart_read(u32 line, char *buf, size_t n);
 bool uart_interrupt(u8 irq, u32 *line);	/* true: input arrived on *line */
 void uart_irq_on(void);
+bool uart_has(u32 port, u32 bytes);	/* some of these I/O ports are ours */
 
 /* ---- acpi.c ----------------------------------------------------------------------- */
 struct acpi_table {		/* the header of every table */

@@ -119,6 +119,11 @@ void arch_switch(struct vcpu *from, struct vcpu *to)
 	fake.nr_switches++;
 }
 
+void arch_irq_release(u32 vector)
+{
+	fake.released = vector;
+}
+
 void arch_timer_arm(u64 ns)
 {
 	fake.timer = ns;

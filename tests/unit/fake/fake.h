@@ -33,6 +33,7 @@
 struct fake {
 	u64 nr_tlb_flushes;
 	u64 nr_switches;
+	u32 released;			/* vector that arch_irq_release() was told */
 	u64 now, timer;			/* system time, and what arch_timer_arm() was told */
 	const char *called;		/* the x86 handler of the last call, and its arguments */
 	u64 args[6];
