@@ -5,8 +5,8 @@
  *
  * Trust: none. Who may do what follows from the socket (its mode and group)
  * and the peer's credentials, never from a message. Each client costs at most
- * its buffers; there are at most MAX_CONNS, and of readers MAX_READERS, so
- * that readers cannot keep administrators out.
+ * its buffers; there are at most MAX_CONNS, of readers MAX_READERS, so that
+ * these cannot keep administrators out, and MAX_OF_USER of one user.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 
 #define MAX_CONNS	96
 #define MAX_READERS	32
+#define MAX_OF_USER	16		/* readers, of one user who is not root */
 #define OUT_MAX		(16u << 20)
 
 static struct conn *conns;
@@ -242,18 +243,23 @@ static void ready(void *arg, uint32_t events)
 static void accept_one(int listener, bool reader)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	unsigned int nr = 0, readers = 0;
+	unsigned int nr = 0, readers = 0, of_user = 0;
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	struct conn *c;
 
 	if (fd < 0)
 		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+		close(fd);
+		return;
+	}
 	for (c = conns; c; c = c->next) {
 		nr++;
 		readers += c->reader;
+		of_user += c->reader && c->uid && c->uid == cred.uid;
 	}
-	if (nr >= MAX_CONNS || (reader && readers >= MAX_READERS) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+	if (nr >= MAX_CONNS || (reader && readers >= MAX_READERS) || (reader && of_user >= MAX_OF_USER)) {
 		static const char busy[] = "{\"error\":\"org.vmi.Failed\",\"parameters\":{\"message\":"
 					   "\"vmid has too many clients\",\"hint\":\"try again later\"}}";
 
