@@ -67,8 +67,9 @@ $(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,guest.cpio.gz)
 	$(Q)tests/initramfs/build $@ $(AGENT) --
 
-debian: ## build the Debian user land of tests/lab --debian
+debian: ## build the Debian user land of tests/lab --debian, and the kernel's self-tests
 	$(Q)tests/debian/build
+	$(Q)tests/selftests/build
 
 $(TOOLS) &: $(wildcard dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
