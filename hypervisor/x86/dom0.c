@@ -18,7 +18,7 @@
 #define RSDP_GPA	(START_INFO_GPA + 0xf00)
 #define CMDLINE_GPA	0x8000UL
 #define DOM0_MEM_MIN	(512UL << 20)	/* domain 0 has a quarter of the RAM, this at least, unless dom0_mem says */
-#define DOM0_WEIGHT	2048		/* it works for the others: they should not slow it down */
+#define DOM0_WEIGHT	16384		/* it works for the others: they should not slow it down */
 #define LOW_END		0x10000UL	/* nothing else is put below */
 
 static void *page_or_die(void)
