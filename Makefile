@@ -71,7 +71,7 @@ debian: ## build the Debian user land of tests/lab --debian, and the kernel's se
 	$(Q)tests/debian/build
 	$(Q)tests/selftests/build
 
-$(TOOLS) &: $(wildcard dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
+$(TOOLS) &: $(GEN)/.stamp $(wildcard dom0-tools/*.c dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
 
 $(AGENT): tests/initramfs/agent.c
