@@ -83,7 +83,7 @@ $(AGENT): tests/initramfs/agent.c
 $(BUILD)/initramfs/opt/domains: tests/guest/domains.c $(TOOLS)
 	$(call say,CC,$(<:.c=.o))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a -lzstd -llz4 -llzma -lz
 
 $(BUILD)/initramfs/opt/%: tests/guest/%.c $(GEN)/.stamp
 	$(call say,CC,$(<:.c=.o))

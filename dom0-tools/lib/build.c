@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * build.c - the domain builder: a kernel and an initramfs become a domain.
+ * build.c - the domain builder: a kernel (vmlinux or bzImage) and an initramfs become a domain.
  *
  * The kernel's segments go where its ELF headers say, the initramfs to the top of
  * the memory, start info and command line below 64 KiB (docs/abi.md). Memory is
  * populated by what is written there and later by the guest, so the time does
  * not depend on the domain's size.
  *
- * Trust: kernel and initramfs are a user's files and may be anything; the ELF
- * parser (hypervisor/core/elf.c) checks each offset, and the hypervisor each
- * address.
+ * Trust: kernel and initramfs are a user's files and may be anything; image.c and
+ * the ELF parser (hypervisor/core/elf.c) check each offset, and the hypervisor each
+ * address. A lease keeps the files from being changed meanwhile, so a file cannot
+ * shrink under the parser, and what was checked is what runs.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <hv/elf.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 #include "build.h"
 #include "call.h"
+#include "image.h"
 
 #define START_INFO_GPA	0x7000UL
 #define CMDLINE_GPA	0x8000UL
@@ -32,8 +35,8 @@
 #define HOLE_END	0x100000UL
 
 struct file {
-	const char *path;
-	const uint8_t *data;
+	int fd;				/* -1: not open */
+	const uint8_t *data;		/* NULL: not mapped */
 	size_t size;
 };
 
@@ -47,34 +50,55 @@ static int fail(struct hv_error *err, int rc, const char *fmt, ...)
 	return rc;
 }
 
+/*
+ * Nobody has it open for writing, and who wants that now has to wait for us. The kernel
+ * lets him go on after a time (45 s), and then unchanged() says so.
+ */
+static int lease(struct file *f, const char *path, const char *what, struct hv_error *err)
+{
+	/* A signal that is ignored: the usual one ends the program. */
+	if (!fcntl(f->fd, F_SETSIG, SIGURG) && !fcntl(f->fd, F_SETLEASE, F_RDLCK))
+		return 0;
+	if (errno == EAGAIN)
+		return fail(err, -EBUSY, "the %s %s is open for writing: end the program that writes it", what, path);
+	return fail(err, -errno, "the %s %s cannot be kept from changing: copy it to a local file system", what, path);
+}
+
+static bool unchanged(const struct file *f)
+{
+	return !f->data || fcntl(f->fd, F_GETLEASE) == F_RDLCK;
+}
+
 static int map_file(struct file *f, const char *path, const char *what, struct hv_error *err)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
 	void *p;
+	int rc;
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		rc = fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode)) {
-		rc = fail(err, -EINVAL, "the %s %s is not a file", what, path);
-	} else if (!st.st_size) {
-		rc = fail(err, -ENOEXEC, "the %s %s is empty", what, path);
-	} else {
-		p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED)
-			rc = fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
-		else
-			*f = (struct file){ path, p, st.st_size };
-	}
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (f->fd < 0 || fstat(f->fd, &st) < 0)
+		return fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(err, -EINVAL, "the %s %s is not a file", what, path);
+	rc = lease(f, path, what, err);
+	if (rc)
+		return rc;
+	if (fstat(f->fd, &st) < 0 || !st.st_size)
+		return fail(err, -ENOEXEC, "the %s %s is empty", what, path);
+	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, f->fd, 0);
+	if (p == MAP_FAILED)
+		return fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+	f->data = p;
+	f->size = st.st_size;
+	return 0;
 }
 
 static void unmap_file(struct file *f)
 {
 	if (f->data)
 		munmap((void *)f->data, f->size);
+	if (f->fd >= 0)
+		close(f->fd);
 }
 
 static bool overlap(uint64_t a, uint64_t an, uint64_t b, uint64_t bn)
@@ -98,8 +122,6 @@ static int check_sizes(const struct hv_config *cfg, const struct elf_kernel *k, 
 	if (strlen(cfg->cmdline) >= VMI_CMDLINE_MAX)
 		return fail(err, -EINVAL, "the command line has %zu characters, a kernel takes %u at most",
 			    strlen(cfg->cmdline), VMI_CMDLINE_MAX - 1);
-	if (cfg->memory <= HOLE_END)
-		return fail(err, -ENOMEM, "a domain needs more than 1 MiB of memory");
 	for (uint32_t i = 0; i < k->nr_segs; i++) {
 		uint64_t end = k->seg[i].gpa + k->seg[i].memsz;
 
@@ -175,7 +197,7 @@ static long set_start(int fd, uint32_t domid, const struct hv_config *cfg, const
 }
 
 static long load(int fd, uint32_t domid, const struct hv_config *cfg, const struct elf_kernel *k,
-		 const struct file *kernel, const struct file *initrd)
+		 const struct image *kernel, const struct file *initrd)
 {
 	uint64_t at = 0;
 	long rc;
@@ -196,17 +218,26 @@ static long load(int fd, uint32_t domid, const struct hv_config *cfg, const stru
 
 long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
 {
-	struct file kernel = { 0 }, initrd = { 0 };
+	struct file file = { .fd = -1 }, initrd = { .fd = -1 };
+	struct image kernel = { 0 };
 	struct elf_kernel k;
 	const char *why;
 	long rc, domid;
 
-	rc = map_file(&kernel, cfg->kernel, "kernel", err);
+	if (cfg->memory <= HOLE_END)
+		return fail(err, -ENOMEM, "a domain needs more than 1 MiB of memory");
+	rc = map_file(&file, cfg->kernel, "kernel", err);
 	if (!rc && cfg->initrd)
 		rc = map_file(&initrd, cfg->initrd, "initramfs", err);
+	if (!rc && cfg->verify)
+		rc = cfg->verify(cfg->trust, cfg->kernel, file.data, file.size, err);
+	if (!rc && cfg->verify && cfg->initrd)
+		rc = cfg->verify(cfg->trust, cfg->initrd, initrd.data, initrd.size, err);
 	if (rc)
 		goto out;
-	why = elf_parse(kernel.data, kernel.size, &k);
+	why = image_open(file.data, file.size, cfg->memory, &kernel);
+	if (!why)
+		why = elf_parse(kernel.data, kernel.size, &k);
 	if (why) {
 		rc = fail(err, -ENOEXEC, "%s cannot be a domain's kernel: %s", cfg->kernel, why);
 		goto out;
@@ -222,14 +253,17 @@ long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
 	if (rc < 0)
 		goto out;
 	rc = load(fd, domid, cfg, &k, &kernel, &initrd);
-	if (rc) {
-		call_dom_destroy(fd, domid);
+	if (rc)
 		rc = fail(err, rc, "cannot load the domain's memory: %s", strerror(-rc));
-		goto out;
-	}
-	rc = domid;
+	else if (!unchanged(&file) || !unchanged(&initrd))
+		rc = fail(err, -EBUSY, "kernel or initramfs changed while they were loaded: try again");
+	if (rc)
+		call_dom_destroy(fd, domid);
+	else
+		rc = domid;
 out:
-	unmap_file(&kernel);
+	image_close(&kernel);
+	unmap_file(&file);
 	unmap_file(&initrd);
 	return rc;
 }

@@ -9,9 +9,10 @@
 
 /*
  * Make a domain of `cfg` through `fd` (call.h), its kernel loaded, paused. The domid, or a
- * negative errno with *err; nothing is left of it then. -ENOENT, -EACCES: a file
- * cannot be read; -ENOEXEC: it is no kernel this hypervisor can start; -ENOMEM: too
- * little memory, in the domain or in the machine; -EINVAL: impossible sizes or name.
+ * negative errno with *err; nothing is left of it then. -ENOENT, -EACCES: a file cannot
+ * be read, or is not signed as it has to be; -EBUSY: one is being changed; -ENOEXEC: it
+ * is no kernel this hypervisor can start; -ENOMEM: too little memory, in the domain or
+ * in the machine; -EINVAL: impossible sizes or name.
  */
 long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err);
 

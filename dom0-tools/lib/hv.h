@@ -37,9 +37,12 @@ struct hv_config {
 	uint64_t max_memory;		/* what it may grow to; >= memory */
 	unsigned int vcpus;		/* online at start */
 	unsigned int max_vcpus;
-	const char *kernel;		/* path: an ELF vmlinux (or bzImage with one inside) */
+	const char *kernel;		/* path: vmlinux or bzImage */
 	const char *initrd;		/* path, or NULL */
 	const char *cmdline;		/* never NULL */
+	/* Says if a file of these bytes may be used (signature_check), or NULL: any may. */
+	int (*verify)(const char *trust, const char *path, const void *data, size_t size, struct hv_error *err);
+	const char *trust;		/* verify's: path of the trusted certificates */
 	unsigned int weight;		/* share of the processors, 1..65535 */
 	unsigned int cap;		/* per cent of one processor, 0: none */
 	uint64_t affinity[HV_MAX_VCPUS];	/* a bit per processor, 0: any */
