@@ -21,13 +21,14 @@
 #include <unistd.h>
 #include "../lib/build.h"
 #include "../lib/call.h"
+#include "../lib/signature.h"
 
 static const char usage[] =
 "usage: vmi-boot [OPTION]... --kernel FILE [-- COMMAND-LINE...]\n"
 "\n"
 "Starts a domain and shows its console until it ends. Ctrl-] ends it.\n"
 "\n"
-"  -k, --kernel FILE   vmlinux to start\n"
+"  -k, --kernel FILE   vmlinux or bzImage to start\n"
 "  -i, --initrd FILE   initramfs\n"
 "  -m, --memory SIZE   with K, M or G                     (64M)\n"
 "  -c, --vcpus N       processors                         (1)\n"
@@ -35,6 +36,8 @@ static const char usage[] =
 "  -w, --weight N      share of the processors, 1 to 65535 (256)\n"
 "  -l, --line1 DEVICE  connect the domain's second console line to this terminal\n"
 "  -o, --output FILE   write the console there instead\n"
+"      --trust FILE    start only signed files: each has a CMS signature next to it, NAME.p7s;\n"
+"                      FILE has the certificate of the signer or its authority, in PEM\n"
 "      --time          say how long creating and running took, on standard error\n"
 "      --help          this text\n"
 "\n"
@@ -212,6 +215,7 @@ int main(int argc, char **argv)
 		{ "kernel", 1, NULL, 'k' }, { "initrd", 1, NULL, 'i' }, { "memory", 1, NULL, 'm' },
 		{ "vcpus", 1, NULL, 'c' }, { "name", 1, NULL, 'n' }, { "weight", 1, NULL, 'w' },
 		{ "line1", 1, NULL, 'l' }, { "output", 1, NULL, 'o' }, { "time", 0, NULL, 'T' },
+		{ "trust", 1, NULL, 't' },
 		{ "help", 0, NULL, 'h' }, { 0 },
 	};
 	struct hv_config cfg = { .memory = 64 << 20, .vcpus = 1, .max_vcpus = 1, .weight = HV_WEIGHT };
@@ -240,6 +244,10 @@ int main(int argc, char **argv)
 			nr = 2;
 			break;
 		case 'o': link[0].out = open_or_die(optarg, O_WRONLY | O_CREAT | O_APPEND); break;
+		case 't':
+			cfg.trust = optarg;
+			cfg.verify = signature_check;
+			break;
 		case 'T': time = true; break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs("vmi-boot: see vmi-boot --help\n", stderr); return EXIT_USAGE;
