@@ -182,14 +182,15 @@ static bool run_editor(const char *path)
 /* The definition in an editor, until it is accepted or given up; nothing is lost on the way. */
 static int run_edit(struct cmd *c)
 {
-	char path[] = "/tmp/vmi-edit-XXXXXX.xml", *text = NULL;
+	const char *tmp = getenv("TMPDIR");
+	char *path = xasprintf("%s/vmi-edit-XXXXXX.xml", tmp && *tmp ? tmp : "/tmp"), *text = NULL;
 	json_t *p = domain_params(c), *old, *answer = NULL;
-	int status, fd;
+	int status, fd = -1;
 
 	json_object_set_new(p, "inactive", json_true());
 	old = call("org.vmi.DumpXML", p, NULL, &status);
 	if (!old)
-		return status;
+		goto out;
 	fd = mkstemps(path, 4);
 	if (fd < 0 || write_all(fd, str(old, "xml"), strlen(str(old, "xml")))) {
 		status = error(EX_FAILED, "%s: %s", path, strerror(errno));
@@ -245,6 +246,7 @@ static int run_edit(struct cmd *c)
 out:
 	if (fd >= 0)
 		close(fd);
+	free(path);
 	free(text);
 	json_decref(answer);
 	json_decref(old);
