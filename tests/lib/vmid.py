@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vmid.py - for tests: a vmid with simulated domains in a folder of its own, and
 a client that speaks Varlink to it, written independently of the C one."""
+import atexit
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ class Vmid:
         os.makedirs(folder, exist_ok=True)
         with open(f"{folder}/vmlinux", "wb") as f:
             f.write(b"\177ELF")
+        atexit.register(lambda: self.process.poll() is None and self.process.kill())
         self.start()
 
     def start(self):
