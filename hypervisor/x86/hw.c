@@ -63,7 +63,7 @@ void hw_give_frames(struct domain *d)
 {
 	u64 ma;
 
-	set(d, 0, cpu_info.ma_mask + 1, P2M_MMIO);
+	set(d, 0, MIN(cpu_info.ma_mask + 1, P2M_MAX_GFN << PAGE_SHIFT), P2M_MMIO);
 	for (u32 i = 0; i < boot_info.nr_map; i++) {
 		if (boot_info.map[i].type == VMI_MAP_RAM)
 			set(d, boot_info.map[i].base, boot_info.map[i].size, P2M_NONE);

@@ -23,12 +23,17 @@
 static int vmi_port_irq[VMI_MAX_PORTS];	/* 0: none; written with interrupts off */
 static DEFINE_PER_CPU(int, vmi_timer_port);
 
-static void vmi_mask(struct irq_data *d)
+void vmi_set_port_irq(unsigned int port, unsigned int irq)
+{
+	WRITE_ONCE(vmi_port_irq[port], irq);
+}
+
+void vmi_mask(struct irq_data *d)
 {
 	sync_set_bit(d->hwirq, (unsigned long *)vmi_shared->evt_mask);
 }
 
-static void vmi_unmask(struct irq_data *d)
+void vmi_unmask(struct irq_data *d)
 {
 	unsigned long flags;
 

@@ -171,10 +171,15 @@ static void __init set_platform(void)
 	x86_platform.realmode_reserve = x86_init_noop;
 	x86_platform.realmode_init = x86_init_noop;
 	legacy_pic = &null_legacy_pic;
-	disable_acpi();
+	if (IS_ENABLED(CONFIG_PCI_MSI) && vmi_start.acpi_rsdp) {
+		boot_params.acpi_rsdp_addr = vmi_start.acpi_rsdp;
+		vmi_pci_init();
+	} else {
+		disable_acpi();
 #ifdef CONFIG_PCI
-	pci_probe = 0;
+		pci_probe = 0;
 #endif
+	}
 	machine_ops.restart = vmi_restart;
 	machine_ops.halt = vmi_power_off;
 	machine_ops.power_off = vmi_power_off;

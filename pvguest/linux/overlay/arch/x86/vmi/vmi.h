@@ -18,6 +18,8 @@
 #define VMI_STUB static __always_inline
 #include <vmi/stubs.h>
 
+struct irq_data;
+
 /* This vCPU's shared page: every vCPU sees its own at this address. */
 #define vmi_shared	((struct vmi_shared *)VMI_SHARED)
 
@@ -48,6 +50,12 @@ int vmi_bind_virq(unsigned int virq);
 /* The same for a port that is open already: a Linux interrupt number, or a negative errno; and back. */
 int vmi_port_irq_get(unsigned int port);
 void vmi_port_irq_put(unsigned int port, int irq);
+/* irq.c: `port`'s events are interrupts of `irq`, a Linux number; 0: of none. */
+void vmi_set_port_irq(unsigned int port, unsigned int irq);
+void vmi_mask(struct irq_data *d);
+void vmi_unmask(struct irq_data *d);
+/* pci.c: domain 0's interrupts of devices. */
+void __init vmi_pci_init(void);
 /* time.c: the timer's event, called with interrupts off. */
 void vmi_timer_event(void);
 
