@@ -159,7 +159,7 @@ class Machine:
     modules by a list of (file, command line)."""
 
     def __init__(self, mode="dom0", cpu=None, smp=1, mem=None, icount=False, add=(), append="",
-                 hv_append="", gdb=False, qemu="", debian=False, kernel=None, initramfs=None, hypervisor=None, modules=None):
+                 hv_append="", gdb=False, qemu="", debian=False, disk=None, kernel=None, initramfs=None, hypervisor=None, modules=None):
         if mode not in ("native", "dom0", "domu"):
             raise BadUsage(f"mode {mode}: it is native, dom0 or domu")
         if icount and smp != 1:
@@ -179,6 +179,17 @@ class Machine:
         self.tmp = tempfile.mkdtemp(prefix="vmi-lab-")
         self.proc = None
         atexit.register(self.close)
+        self.disk = self._scratch(disk) if disk else None
+
+    def _scratch(self, size):
+        """An empty disk that takes no room until it is written."""
+        m = re.fullmatch(r"(\d+)([KMGT]?)", size)
+        if not m or not int(m[1]):
+            raise BadUsage(f"--disk {size}: not a size; write for example 512M or 4G")
+        path = f"{self.tmp}/disk"
+        with open(path, "wb") as f:
+            f.truncate(int(m[1]) << 10 * " KMGT".index(m[2] or " "))
+        return path
 
     @staticmethod
     def _free_port():
@@ -263,6 +274,8 @@ class Machine:
             args += ["-accel", "tcg,thread=" + ("single" if self.smp == 1 else "multi")]
         if not interactive:
             args += ["-no-reboot"]
+        if self.disk:
+            args += ["-drive", f"if=none,id=scratch,format=raw,file={self.disk}", "-device", "virtio-blk-pci,drive=scratch"]
         if self.gdb_port:
             args += ["-S", "-gdb", f"tcp:127.0.0.1:{self.gdb_port}"]
         args += self.qemu
