@@ -158,21 +158,27 @@ int p2m_set(struct domain *d, gfn_t gfn, mfn_t mfn, u64 nr, enum p2m_type type)
 u64 p2m_find(struct domain *d, gfn_t gfn)
 {
 	struct p2m *p = &d->p2m;
-	u64 ent = p->root << PAGE_SHIFT | ENT_TABLE, off;
+	struct p2m_recent *r = &p->recent[gfn / PTES_PER_TABLE % P2M_RECENT];
+	u64 ent = p->root << PAGE_SHIFT | ENT_TABLE, table, off;
 	int level = p->levels;
 
 	if (p->root == MFN_NONE || gfn >> (9 * level))
 		return 0;
-	for (; (ent & P2M_TYPE) == ENT_TABLE; level--)
-		ent = table_of(ent)[(gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1)];
+	do {
+		table = ent;
+		ent = table_of(table)[(gfn >> (9 * (level - 1))) & (PTES_PER_TABLE - 1)];
+	} while (--level && (ent & P2M_TYPE) == ENT_TABLE);
+	if (!level) {
+		*r = (struct p2m_recent){ .chunk = gfn / PTES_PER_TABLE + 1, .entry = (table & PTE_ADDR) | P2M_PIECES };
+		return ent;
+	}
 	if (!ent)
 		return 0;
 	off = gfn & (span(level + 1) - 1);
-	if (level)
-		p->recent[gfn / PTES_PER_TABLE % P2M_RECENT] = (struct p2m_recent){
-			.chunk = gfn / PTES_PER_TABLE + 1,
-			.entry = ent + (ALIGN_DOWN(off, PTES_PER_TABLE) << PAGE_SHIFT),
-		};
+	*r = (struct p2m_recent){
+		.chunk = gfn / PTES_PER_TABLE + 1,
+		.entry = ent + (ALIGN_DOWN(off, PTES_PER_TABLE) << PAGE_SHIFT),
+	};
 	return ent + (off << PAGE_SHIFT);
 }
 

@@ -50,12 +50,8 @@ gfn_t guest_leaf_gfn(u64 e, int level)
 /* Entry of the p2m; memory that was never touched gets a frame here. */
 static inline u64 frame_entry(struct domain *d, gfn_t gfn)
 {
-	const struct p2m_recent *r = p2m_recent(d, gfn);
-	u64 ent;
+	u64 ent = p2m_entry(d, gfn);
 
-	if (likely(r->chunk == gfn / PTES_PER_TABLE + 1))
-		return r->entry + (gfn % PTES_PER_TABLE << PAGE_SHIFT);
-	ent = p2m_find(d, gfn);
 	return ent || gfn >= d->nr_gfns ? ent : p2m_populate(d, gfn);
 }
 

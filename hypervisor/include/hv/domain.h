@@ -103,9 +103,11 @@ static inline u64 p2m_entry(struct domain *d, gfn_t gfn)
 {
 	const struct p2m_recent *r = p2m_recent(d, gfn);
 
-	if (r->chunk == gfn / PTES_PER_TABLE + 1)
-		return r->entry + (gfn % PTES_PER_TABLE << PAGE_SHIFT);
-	return p2m_find(d, gfn);
+	if (unlikely(r->chunk != gfn / PTES_PER_TABLE + 1))
+		return p2m_find(d, gfn);
+	if (r->entry & P2M_PIECES)
+		return ((u64 *)ma_to_va(r->entry & PTE_ADDR))[gfn % PTES_PER_TABLE];
+	return r->entry + (gfn % PTES_PER_TABLE << PAGE_SHIFT);
 }
 
 /* Type of `gfn`, any value; *mfn is set unless it is P2M_NONE. */
@@ -124,10 +126,9 @@ int vcpu_load_cr3(struct vcpu *v, u64 val);
 static inline bool p2m_is_large(struct domain *d, gfn_t gfn)
 {
 	const struct p2m_recent *r = p2m_recent(d, gfn);
-	u64 ent = p2m_entry(d, gfn);		/* *r is of gfn now, if the tree has a run there */
+	u64 ent = p2m_entry(d, gfn);		/* *r is of gfn now, if there is anything */
 
-	return (ent & P2M_TYPE) == P2M_RAM && r->chunk == gfn / PTES_PER_TABLE + 1 &&
-	       !(r->entry >> PAGE_SHIFT & (PTES_PER_TABLE - 1));
+	return (ent & P2M_TYPE) == P2M_RAM && !(r->entry & (P2M_PIECES | (PTES_PER_TABLE - 1) << PAGE_SHIFT));
 }
 
 /* The domain with identifier `id`, NULL: none. */

@@ -14,11 +14,12 @@ enum p2m_type { P2M_NONE, P2M_RAM, P2M_MMIO };
 /* An entry: bits 0-1 the type, from bit 12 the mfn; 0 where nothing is. */
 #define P2M_TYPE	3UL
 
-/* 2 MiB frames that were looked up lately; only those of one type whose mfns follow each other. */
+/* 2 MiB frames that were looked up lately: the entry of the first one where they are a run, else their table. */
 #define P2M_RECENT	32
+#define P2M_PIECES	BIT(63)
 struct p2m_recent {
 	u64 chunk;			/* 1 + gfn / 512, 0: none */
-	u64 entry;			/* of the first frame */
+	u64 entry;			/* with P2M_PIECES: machine address of the table */
 };
 
 struct p2m {
