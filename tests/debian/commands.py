@@ -26,6 +26,9 @@ NORMALIZE = [(re.compile(pattern), to) for pattern, to in [
     (r"\b\d+(\.\d+)? ?(ms|us|ns|seconds|sec)\b", "TIME"),
     (r"Ran (\d+) tests? in [0-9.]+s", r"Ran \1 tests"),
     (r"==\d+==", "==N=="),
+    (r"si_pid=\d+", "si_pid=N"),
+    # gdb: which of two threads or processes is first.
+    (r"(?m)^\[(Detaching after fork|New Thread|Thread .* exited).*\n", ""),
 ]]
 
 
