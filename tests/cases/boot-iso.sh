@@ -13,7 +13,7 @@ boot() {
 	# Not before the shell is there: GRUB listens, too.
 	(for i in $(seq 60); do
 		sleep 1
-		grep -aq 'This is vmi' "$tmp/$name.log" && break
+		grep -aqF 'vmi:/root#' "$tmp/$name.log" && break
 	done
 	sleep 1
 	echo 'cat /proc/vmi/version; poweroff -f'

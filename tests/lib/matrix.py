@@ -34,7 +34,7 @@ def by_cd(cpu, machine, way, mem, tmp):
             while proc.poll() is None and time.monotonic() < end:
                 time.sleep(0.5)
                 log.seek(0)
-                if not typed and b"This is vmi" in log.read():
+                if not typed and b"vmi:/root#" in log.read():
                     time.sleep(1)
                     proc.stdin.write(f"{SCRIPT}; poweroff -f\n".encode())
                     proc.stdin.flush()
