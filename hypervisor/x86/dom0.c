@@ -59,7 +59,7 @@ static void give_rest(void)
 static void give_memory(struct domain *d, struct vmi_start_info *si)
 {
 	struct boot_info *b = &boot_info;
-	u64 left = options.dom0_mem ? ALIGN_DOWN(options.dom0_mem, PAGE_SIZE) : MAX(b->ram / 4, DOM0_MEM_MIN);
+	u64 left = ALIGN_DOWN(options.dom0_mem ? options.dom0_mem : MAX(b->ram / 4, DOM0_MEM_MIN), PAGE_SIZE);
 	u64 hv_end = b->hv_base + b->hv_size;
 
 	for (u32 i = 0; i < b->nr_map && si->nr_map < VMI_START_MAX_MAP - 3; i++) {
