@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <hv/elf.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,16 +39,6 @@ struct file {
 	size_t size;
 };
 
-static int fail(struct hv_error *err, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return rc;
-}
-
 /*
  * Nobody has it open for writing, and who wants that now has to wait for us. The kernel
  * lets him go on after a time (45 s), and then unchanged() says so.
@@ -60,8 +49,8 @@ static int lease(struct file *f, const char *path, const char *what, struct hv_e
 	if (!fcntl(f->fd, F_SETSIG, SIGURG) && !fcntl(f->fd, F_SETLEASE, F_RDLCK))
 		return 0;
 	if (errno == EAGAIN)
-		return fail(err, -EBUSY, "the %s %s is open for writing: end the program that writes it", what, path);
-	return fail(err, -errno, "the %s %s cannot be kept from changing: copy it to a local file system", what, path);
+		return hv_fail(err, -EBUSY, "the %s %s is open for writing: end the program that writes it", what, path);
+	return hv_fail(err, -errno, "the %s %s cannot be kept from changing: copy it to a local file system", what, path);
 }
 
 static bool unchanged(const struct file *f)
@@ -77,17 +66,17 @@ static int map_file(struct file *f, const char *path, const char *what, struct h
 
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (f->fd < 0 || fstat(f->fd, &st) < 0)
-		return fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+		return hv_fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return fail(err, -EINVAL, "the %s %s is not a file", what, path);
+		return hv_fail(err, -EINVAL, "the %s %s is not a file", what, path);
 	rc = lease(f, path, what, err);
 	if (rc)
 		return rc;
 	if (fstat(f->fd, &st) < 0 || !st.st_size)
-		return fail(err, -ENOEXEC, "the %s %s is empty", what, path);
+		return hv_fail(err, -ENOEXEC, "the %s %s is empty", what, path);
 	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, f->fd, 0);
 	if (p == MAP_FAILED)
-		return fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
+		return hv_fail(err, -errno, "cannot read the %s %s: %s", what, path, strerror(errno));
 	f->data = p;
 	f->size = st.st_size;
 	return 0;
@@ -120,16 +109,16 @@ static uint64_t place_initrd(const struct elf_kernel *k, uint64_t memory, uint64
 static int check_sizes(const struct hv_config *cfg, const struct elf_kernel *k, struct hv_error *err)
 {
 	if (strlen(cfg->cmdline) >= VMI_CMDLINE_MAX)
-		return fail(err, -EINVAL, "the command line has %zu characters, a kernel takes %u at most",
+		return hv_fail(err, -EINVAL, "the command line has %zu characters, a kernel takes %u at most",
 			    strlen(cfg->cmdline), VMI_CMDLINE_MAX - 1);
 	for (uint32_t i = 0; i < k->nr_segs; i++) {
 		uint64_t end = k->seg[i].gpa + k->seg[i].memsz;
 
 		if (k->seg[i].gpa < LOW_END)
-			return fail(err, -ENOEXEC, "the kernel %s wants memory at %#lx, where the start info is: link it higher",
+			return hv_fail(err, -ENOEXEC, "the kernel %s wants memory at %#lx, where the start info is: link it higher",
 				    cfg->kernel, k->seg[i].gpa);
 		if (end > cfg->memory)
-			return fail(err, -ENOMEM, "the kernel %s needs memory up to %lu MiB, the domain has %lu: give it more",
+			return hv_fail(err, -ENOMEM, "the kernel %s needs memory up to %lu MiB, the domain has %lu: give it more",
 				    cfg->kernel, (end + (1 << 20) - 1) >> 20, cfg->memory >> 20);
 	}
 	return 0;
@@ -145,24 +134,24 @@ static long create(int fd, const struct hv_config *cfg, struct hv_error *err)
 
 	memcpy(c.uuid, cfg->uuid, sizeof(c.uuid));
 	if (strlen(cfg->name) >= sizeof(c.name))
-		return fail(err, -EINVAL, "the name has %zu characters, %zu are possible", strlen(cfg->name), sizeof(c.name) - 1);
+		return hv_fail(err, -EINVAL, "the name has %zu characters, %zu are possible", strlen(cfg->name), sizeof(c.name) - 1);
 	strcpy((char *)c.name, cfg->name);
 	rc = call_machine_info(fd, &m);
 	if (!rc && cfg->vcpus > m.max_vcpus)
-		return fail(err, -EINVAL, "%u vCPUs: this hypervisor gives a domain %u at most", cfg->vcpus, m.max_vcpus);
+		return hv_fail(err, -EINVAL, "%u vCPUs: this hypervisor gives a domain %u at most", cfg->vcpus, m.max_vcpus);
 	if (!rc)
 		rc = call_dom_create(fd, &c);
 	switch (rc) {
 	case -ENOMEM:
-		return fail(err, rc, "too little memory: the domain wants %lu MiB, the machine has %lu MiB left for domains: destroy one, or boot with a smaller dom0_mem",
+		return hv_fail(err, rc, "too little memory: the domain wants %lu MiB, the machine has %lu MiB left for domains: destroy one, or boot with a smaller dom0_mem",
 			    cfg->memory >> 20, m.free >> 20);
 	case -ENOSPC:
-		return fail(err, rc, "there are %u domains, and no more are possible: destroy one", m.nr_domains);
+		return hv_fail(err, rc, "there are %u domains, and no more are possible: destroy one", m.nr_domains);
 	case -EINVAL:
-		return fail(err, rc, "the hypervisor refuses this domain: memory is whole pages from %u KiB on, a name is printable and without blanks",
+		return hv_fail(err, rc, "the hypervisor refuses this domain: memory is whole pages from %u KiB on, a name is printable and without blanks",
 			    VMI_MEMORY_MIN >> 10);
 	default:
-		return rc >= 0 ? rc : fail(err, rc, "cannot create the domain: %s", strerror(-rc));
+		return rc >= 0 ? rc : hv_fail(err, rc, "cannot create the domain: %s", strerror(-rc));
 	}
 }
 
@@ -225,7 +214,7 @@ long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
 	long rc, domid;
 
 	if (cfg->memory <= HOLE_END)
-		return fail(err, -ENOMEM, "a domain needs more than 1 MiB of memory");
+		return hv_fail(err, -ENOMEM, "a domain needs more than 1 MiB of memory");
 	rc = map_file(&file, cfg->kernel, "kernel", err);
 	if (!rc && cfg->initrd)
 		rc = map_file(&initrd, cfg->initrd, "initramfs", err);
@@ -239,12 +228,12 @@ long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
 	if (!why)
 		why = elf_parse(kernel.data, kernel.size, &k);
 	if (why) {
-		rc = fail(err, -ENOEXEC, "%s cannot be a domain's kernel: %s", cfg->kernel, why);
+		rc = hv_fail(err, -ENOEXEC, "%s cannot be a domain's kernel: %s", cfg->kernel, why);
 		goto out;
 	}
 	rc = check_sizes(cfg, &k, err);
 	if (!rc && initrd.data && !place_initrd(&k, cfg->memory, initrd.size))
-		rc = fail(err, -ENOMEM, "the initramfs %s of %zu MiB does not fit into %lu MiB beside the kernel: give the domain more memory",
+		rc = hv_fail(err, -ENOMEM, "the initramfs %s of %zu MiB does not fit into %lu MiB beside the kernel: give the domain more memory",
 			  cfg->initrd, initrd.size >> 20, cfg->memory >> 20);
 	if (rc)
 		goto out;
@@ -254,9 +243,9 @@ long build_domain(int fd, const struct hv_config *cfg, struct hv_error *err)
 		goto out;
 	rc = load(fd, domid, cfg, &k, &kernel, &initrd);
 	if (rc)
-		rc = fail(err, rc, "cannot load the domain's memory: %s", strerror(-rc));
+		rc = hv_fail(err, rc, "cannot load the domain's memory: %s", strerror(-rc));
 	else if (!unchanged(&file) || !unchanged(&initrd))
-		rc = fail(err, -EBUSY, "kernel or initramfs changed while they were loaded: try again");
+		rc = hv_fail(err, -EBUSY, "kernel or initramfs changed while they were loaded: try again");
 	if (rc)
 		call_dom_destroy(fd, domid);
 	else

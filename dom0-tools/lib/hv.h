@@ -30,6 +30,9 @@ struct hv_error {
 	char text[256];
 };
 
+/* Say why in *err, and return rc. */
+__attribute__((format(printf, 3, 4))) int hv_fail(struct hv_error *err, int rc, const char *fmt, ...);
+
 struct hv_config {
 	const char *name;		/* shorter than HV_NAME_LEN */
 	uint8_t uuid[16];

@@ -85,17 +85,6 @@ static const char *const boot_lines[] = {
 	"Run /init as init process", "",
 };
 
-__attribute__((format(printf, 3, 4)))
-static int fail(struct hv_error *err, int code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return code;
-}
-
 static struct sim_dom *find(struct hv *hv, uint32_t domid)
 {
 	for (unsigned int i = 0; domid && i < MAX_DOMS; i++) {
@@ -272,7 +261,7 @@ static bool option(struct hv *hv, const char *text, struct hv_error *err)
 	const char *eq = strchr(text, '=');
 
 	if (!eq || !parse_u64(eq + 1, &v) || !v || v > 1u << 24) {
-		fail(err, -EINVAL, "simulation: \"%s\" is no NAME=NUMBER", text);
+		hv_fail(err, -EINVAL, "simulation: \"%s\" is no NAME=NUMBER", text);
 		return false;
 	}
 	if (!strncmp(text, "cpus=", 5) && v <= 64)
@@ -282,7 +271,7 @@ static bool option(struct hv *hv, const char *text, struct hv_error *err)
 	else if (!strncmp(text, "shutdown=", 9))
 		hv->shutdown = v * MS;
 	else
-		return !fail(err, -EINVAL, "simulation: \"%s\": there are cpus (to 64), memory (MiB) and shutdown (ms)", text);
+		return !hv_fail(err, -EINVAL, "simulation: \"%s\": there are cpus (to 64), memory (MiB) and shutdown (ms)", text);
 	return true;
 }
 
@@ -292,21 +281,21 @@ static bool open_file(struct hv *hv, const char *path, struct hv_error *err)
 
 	hv->fd = *path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : memfd_create("vmi-sim", MFD_CLOEXEC);
 	if (hv->fd < 0 || flock(hv->fd, LOCK_EX | LOCK_NB) || fstat(hv->fd, &st)) {
-		fail(err, -errno, "simulation: %s: %s", path, errno == EWOULDBLOCK ? "another vmid uses it" : strerror(errno));
+		hv_fail(err, -errno, "simulation: %s: %s", path, errno == EWOULDBLOCK ? "another vmid uses it" : strerror(errno));
 		return false;
 	}
 	if (!st.st_size && ftruncate(hv->fd, sizeof(*hv->f))) {
-		fail(err, -errno, "simulation: %s: %s", path, strerror(errno));
+		hv_fail(err, -errno, "simulation: %s: %s", path, strerror(errno));
 		return false;
 	}
 	if (st.st_size && st.st_size != sizeof(*hv->f)) {
-		fail(err, -EINVAL, "simulation: %s is no file of simulated domains: remove it or name another", path);
+		hv_fail(err, -EINVAL, "simulation: %s is no file of simulated domains: remove it or name another", path);
 		return false;
 	}
 	hv->f = mmap(NULL, sizeof(*hv->f), PROT_READ | PROT_WRITE, MAP_SHARED, hv->fd, 0);
 	if (hv->f == MAP_FAILED) {
 		hv->f = NULL;
-		fail(err, -errno, "simulation: %s: %s", path, strerror(errno));
+		hv_fail(err, -errno, "simulation: %s: %s", path, strerror(errno));
 		return false;
 	}
 	/* A clock that went back is that of another boot: its domains are gone. */
@@ -360,7 +349,7 @@ static struct hv *sim_open(const char *arg, struct hv_error *err)
 		hv->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 		hv->epoll = epoll_create1(EPOLL_CLOEXEC);
 		if (hv->timer < 0 || hv->epoll < 0 || epoll_ctl(hv->epoll, EPOLL_CTL_ADD, hv->timer, &ev))
-			ok = !fail(err, -errno, "simulation: %s", strerror(errno));
+			ok = !hv_fail(err, -errno, "simulation: %s", strerror(errno));
 	}
 	if (!ok) {
 		sim_close(hv);
@@ -401,10 +390,10 @@ static int check_kernel(const char *path, struct hv_error *err)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return fail(err, -errno, "%s: %s", path, strerror(errno));
+		return hv_fail(err, -errno, "%s: %s", path, strerror(errno));
 	if (read(fd, magic, 4) != 4 || memcmp(magic, "\177ELF", 4)) {
 		close(fd);
-		return fail(err, -ENOEXEC, "%s is no kernel: an ELF file is needed (vmlinux)", path);
+		return hv_fail(err, -ENOEXEC, "%s is no kernel: an ELF file is needed (vmlinux)", path);
 	}
 	close(fd);
 	return 0;
@@ -419,16 +408,16 @@ static int sim_create(struct hv *hv, const struct hv_config *cfg, uint32_t *domi
 	live(hv);
 	rc = check_kernel(cfg->kernel, err);
 	if (!rc && cfg->initrd && access(cfg->initrd, R_OK))
-		rc = fail(err, -errno, "%s: %s", cfg->initrd, strerror(errno));
+		rc = hv_fail(err, -errno, "%s: %s", cfg->initrd, strerror(errno));
 	if (rc)
 		return rc;
 	if (cfg->max_memory > avail)
-		return fail(err, -ENOMEM, "not enough memory: %llu MiB are asked for, %llu MiB are free: lower <memory>, or end a domain",
+		return hv_fail(err, -ENOMEM, "not enough memory: %llu MiB are asked for, %llu MiB are free: lower <memory>, or end a domain",
 			    (unsigned long long)cfg->max_memory >> 20, (unsigned long long)avail >> 20);
 	for (unsigned int i = 0; i < MAX_DOMS && !d; i++)
 		d = hv->f->dom[i].domid ? NULL : &hv->f->dom[i];
 	if (!d)
-		return fail(err, -ENOSPC, "there are %d domains already", MAX_DOMS);
+		return hv_fail(err, -ENOSPC, "there are %d domains already", MAX_DOMS);
 	memset(d, 0, sizeof(*d));
 	memcpy(d->uuid, cfg->uuid, 16);
 	snprintf(d->name, sizeof(d->name), "%s", cfg->name);
@@ -456,7 +445,7 @@ static int need(struct hv *hv, uint32_t domid, struct sim_dom **d, struct hv_err
 {
 	live(hv);
 	*d = find(hv, domid);
-	return *d ? 0 : fail(err, -ENOENT, "there is no domain %u", domid);
+	return *d ? 0 : hv_fail(err, -ENOENT, "there is no domain %u", domid);
 }
 
 static int sim_destroy(struct hv *hv, uint32_t domid, struct hv_error *err)
@@ -565,7 +554,7 @@ static int sim_set_memory(struct hv *hv, uint32_t domid, uint64_t bytes, struct 
 	int rc = need(hv, domid, &d, err);
 
 	if (!rc && bytes > d->max_memory)
-		rc = fail(err, -EINVAL, "the domain may have at most %llu KiB", (unsigned long long)d->max_memory >> 10);
+		rc = hv_fail(err, -EINVAL, "the domain may have at most %llu KiB", (unsigned long long)d->max_memory >> 10);
 	if (!rc)
 		d->memory = bytes;
 	return rc;
@@ -577,7 +566,7 @@ static int sim_set_vcpus(struct hv *hv, uint32_t domid, unsigned int online, str
 	int rc = need(hv, domid, &d, err);
 
 	if (!rc && (!online || online > d->max_vcpus))
-		rc = fail(err, -EINVAL, "the domain may have 1 to %u vCPUs", d->max_vcpus);
+		rc = hv_fail(err, -EINVAL, "the domain may have 1 to %u vCPUs", d->max_vcpus);
 	if (!rc)
 		d->vcpus = online;
 	return rc;
@@ -603,9 +592,9 @@ static int sim_pin(struct hv *hv, uint32_t domid, unsigned int vcpu, uint64_t af
 	if (rc)
 		return rc;
 	if (vcpu >= d->max_vcpus)
-		return fail(err, -EINVAL, "the domain has only vCPUs 0 to %u", d->max_vcpus - 1);
+		return hv_fail(err, -EINVAL, "the domain has only vCPUs 0 to %u", d->max_vcpus - 1);
 	if (affinity && hv->cpus < 64 && !(affinity & ((1ull << hv->cpus) - 1)))
-		return fail(err, -EINVAL, "the machine has only processors 0 to %u", hv->cpus - 1);
+		return hv_fail(err, -EINVAL, "the machine has only processors 0 to %u", hv->cpus - 1);
 	d->pin[vcpu] = affinity;
 	return 0;
 }
@@ -623,12 +612,12 @@ static int sim_console(struct hv *hv, uint32_t domid, struct hv_error *err)
 	while (i < MAX_DOMS && hv->con[i].fd >= 0)
 		i++;
 	if (i == MAX_DOMS || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair))
-		return fail(err, -errno, "console: %s", strerror(errno));
+		return hv_fail(err, -errno, "console: %s", strerror(errno));
 	ev.data.u32 = i;
 	if (epoll_ctl(hv->epoll, EPOLL_CTL_ADD, pair[1], &ev)) {
 		close(pair[0]);
 		close(pair[1]);
-		return fail(err, -errno, "console: %s", strerror(errno));
+		return hv_fail(err, -errno, "console: %s", strerror(errno));
 	}
 	hv->con[i] = (struct sim_console){ .domid = domid, .fd = pair[1] };
 	live(hv);

@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,24 +43,14 @@ struct hv {
 	struct console *consoles;
 };
 
-static int fail(struct hv_error *err, int rc, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	return rc;
-}
-
 /* Turn a call's result into an answer; `did` completes "cannot ...". */
 static int answer(struct hv_error *err, long rc, const char *did, uint32_t domid)
 {
 	if (rc >= 0)
 		return 0;
 	if (rc == -ESRCH || rc == -ENOENT)
-		return fail(err, -ENOENT, "there is no domain %u", domid);
-	return fail(err, rc, "cannot %s domain %u: %s", did, domid, strerror(-rc));
+		return hv_fail(err, -ENOENT, "there is no domain %u", domid);
+	return hv_fail(err, rc, "cannot %s domain %u: %s", did, domid, strerror(-rc));
 }
 
 static void watch(struct hv *hv, struct console *c, int op)
@@ -80,21 +69,21 @@ static struct hv *vmi_open(const char *arg, struct hv_error *err)
 
 	(void)arg;
 	if (!hv) {
-		fail(err, 0, "out of memory");
+		hv_fail(err, 0, "out of memory");
 		return NULL;
 	}
 	hv->fd = call_open();
 	if (hv->fd < 0) {
 		if (hv->fd == -EACCES)
-			fail(err, 0, "only root may drive domains: become root");
+			hv_fail(err, 0, "only root may drive domains: become root");
 		else
-			fail(err, 0, "there is no /dev/vmi/call: this is not domain 0 of a VMI machine");
+			hv_fail(err, 0, "there is no /dev/vmi/call: this is not domain 0 of a VMI machine");
 		free(hv);
 		return NULL;
 	}
 	hv->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (hv->epoll < 0 || epoll_ctl(hv->epoll, EPOLL_CTL_ADD, hv->fd, &e) < 0) {
-		fail(err, 0, "cannot wait for events: %s", strerror(errno));
+		hv_fail(err, 0, "cannot wait for events: %s", strerror(errno));
 		if (hv->epoll >= 0)
 			close(hv->epoll);
 		close(hv->fd);
@@ -132,7 +121,7 @@ static int vmi_host(struct hv *hv, struct hv_host *out, struct hv_error *err)
 	FILE *f;
 
 	if (rc)
-		return fail(err, rc, "cannot ask the hypervisor: %s", strerror(-rc));
+		return hv_fail(err, rc, "cannot ask the hypervisor: %s", strerror(-rc));
 	*out = (struct hv_host){ .cpus = m.nr_cpus, .mhz = m.tsc_khz / 1000, .memory = m.memory, .free_memory = m.free };
 	snprintf(out->version, sizeof(out->version), "VMI %u.%u", VMI_VERSION_MAJOR, VMI_VERSION_MINOR);
 	f = fopen("/proc/cpuinfo", "re");
@@ -180,7 +169,7 @@ static int vmi_shutdown(struct hv *hv, uint32_t domid, enum hv_request what, str
 	long rc = call_dom_control(hv->fd, domid, what == HV_ASK_REBOOT ? VMI_CONTROL_REBOOT : VMI_CONTROL_POWEROFF);
 
 	if (rc == -ENOENT)
-		return fail(err, -EAGAIN, "the kernel of domain %u does not listen (yet): try again, or destroy it", domid);
+		return hv_fail(err, -EAGAIN, "the kernel of domain %u does not listen (yet): try again, or destroy it", domid);
 	return answer(err, rc, "ask", domid);
 }
 
@@ -247,19 +236,19 @@ static int vmi_list(struct hv *hv, struct hv_info *out, unsigned int max, struct
 			describe(&i, &out[n]);
 		n++;
 	}
-	return rc == -ENOENT ? (int)n : fail(err, rc, "cannot list the domains: %s", strerror(-rc));
+	return rc == -ENOENT ? (int)n : hv_fail(err, rc, "cannot list the domains: %s", strerror(-rc));
 }
 
 static int vmi_set_memory(struct hv *hv, uint32_t domid, uint64_t bytes, struct hv_error *err)
 {
 	(void)hv, (void)domid, (void)bytes;
-	return fail(err, -ENOSYS, "this version cannot change the memory of a running domain");
+	return hv_fail(err, -ENOSYS, "this version cannot change the memory of a running domain");
 }
 
 static int vmi_set_vcpus(struct hv *hv, uint32_t domid, unsigned int online, struct hv_error *err)
 {
 	(void)hv, (void)domid, (void)online;
-	return fail(err, -ENOSYS, "this version cannot change the vCPUs of a running domain");
+	return hv_fail(err, -ENOSYS, "this version cannot change the vCPUs of a running domain");
 }
 
 static int vmi_set_sched(struct hv *hv, uint32_t domid, unsigned int weight, unsigned int cap, struct hv_error *err)
@@ -270,7 +259,7 @@ static int vmi_set_sched(struct hv *hv, uint32_t domid, unsigned int weight, uns
 static int vmi_pin(struct hv *hv, uint32_t domid, unsigned int vcpu, uint64_t affinity, struct hv_error *err)
 {
 	(void)hv, (void)domid, (void)vcpu;
-	return affinity & 1 ? 0 : fail(err, -EINVAL, "the hypervisor uses processor 0 alone");
+	return affinity & 1 ? 0 : hv_fail(err, -EINVAL, "the hypervisor uses processor 0 alone");
 }
 
 /* From the ring to the reader, until one of them has no more. */
@@ -330,11 +319,11 @@ static int vmi_console(struct hv *hv, uint32_t domid, struct hv_error *err)
 		return answer(err, rc ? rc : -ENOENT, "open the console of", domid);
 	for (c = hv->consoles; c; c = c->next)
 		if (c->domid == domid)
-			return fail(err, -EBUSY, "the console of domain %u is open already", domid);
+			return hv_fail(err, -EBUSY, "the console of domain %u is open already", domid);
 	c = calloc(1, sizeof(*c));
 	if (!c || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
 		free(c);
-		return fail(err, -errno, "cannot open the console of domain %u: %s", domid, strerror(errno));
+		return hv_fail(err, -errno, "cannot open the console of domain %u: %s", domid, strerror(errno));
 	}
 	c->domid = domid;
 	c->fd = pair[0];
