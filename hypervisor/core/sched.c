@@ -14,8 +14,7 @@
  * next one. A vCPU that has an event waiting but keeps virtual interrupts off
  * for longer than its domain's watchdog allows is stopped.
  *
- * A processor has few vCPUs, so lists are walked: at the end of a slice, when
- * one blocks or wakes, when a timer is due.
+ * A processor has few vCPUs: lists are walked.
  *
  * Invariant: a vCPU is on the list of one processor; there `running` is set for
  *            the one whose state is loaded.
@@ -286,7 +285,6 @@ struct vcpu *schedule(struct vcpu *v)
 	struct vcpu *next;
 
 	account(v, now);
-	c->resched = false;
 	next = pick(c, now, &until);
 	if (!next) {
 		u64 from = now;
@@ -294,14 +292,17 @@ struct vcpu *schedule(struct vcpu *v)
 		v->sched.running = false;
 		do {
 			c->slice_end = until;
-			timers(c, now);
-			arch_idle();
-			now = now_ns();
 			c->resched = false;
+			timers(c, now);
+			/* A timer that was due has woken somebody: no interrupt will tell. */
+			if (!c->resched)
+				arch_idle();
+			now = now_ns();
 			next = pick(c, now, &until);
 		} while (!next);
 		c->idle_ns += now - from;
 	}
+	c->resched = false;
 	if (next != v) {
 		v->sched.running = false;
 		account(next, now);

@@ -146,6 +146,24 @@ static void a_timer_wakes_its_vcpu(void)
 	CU_ASSERT_EQUAL(v->timer_deadline, 0);
 }
 
+static void a_timer_due_before_the_idle_loop_wakes_its_vcpu(void)
+{
+	struct domain *a = make("a", 256, 0), *b = make("b", 256, 0);
+	struct vcpu *v = a->vcpu[0];
+
+	begin(a);
+	CU_ASSERT(evt_bind_virq(v, VMI_VIRQ_TIMER) > 0);
+	b->vcpu[0]->timer_deadline = fake.now + SECOND / 2;
+	sched_timer(b->vcpu[0]);
+	vcpu_block(b->vcpu[0]);
+	/* Its interrupt is late, and does not come once the timer is armed anew. */
+	v->timer_deadline = fake.now - 1;
+	vcpu_block(v);
+	cur = schedule(cur);
+	CU_ASSERT(fake.now < 1000 * SECOND + MS);
+	CU_ASSERT_PTR_EQUAL(cur, v);
+}
+
 static void the_paused_do_not_run(void)
 {
 	struct domain *a = make("a", 256, 0), *b = make("b", 256, 0);
@@ -187,7 +205,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(shares_follow_weights), TEST(a_cap_holds_when_nobody_else_wants), TEST(a_sleeper_cannot_save_up),
-		TEST(a_woken_one_runs_soon), TEST(a_timer_wakes_its_vcpu), TEST(the_paused_do_not_run),
+		TEST(a_woken_one_runs_soon), TEST(a_timer_wakes_its_vcpu),
+		TEST(a_timer_due_before_the_idle_loop_wakes_its_vcpu), TEST(the_paused_do_not_run),
 		TEST(the_watchdog_stops_who_takes_no_events),
 	};
 
