@@ -18,7 +18,7 @@
 #include <vmi/shared.h>
 
 #define VMI_VERSION_MAJOR	1
-#define VMI_VERSION_MINOR	1
+#define VMI_VERSION_MINOR	2
 
 /* Feature word 0 (hypercall `features`). */
 #define VMI_FEAT_PRIVILEGED	(1 << 0)	/* the caller is domain 0 */
@@ -147,7 +147,9 @@ struct vmi_start_info {
 	uint32_t domid;
 	uint32_t nr_vcpus;
 	uint32_t nr_map;
-	uint32_t reserved[5];
+	uint32_t bus_port;		/* of the guest: the VMI bus's doorbell */
+	uint64_t bus;			/* guest-physical: VMI_BUS_PAGES pages (vmi/bus.h); 0: no bus */
+	uint64_t reserved;
 	struct vmi_start_map map[VMI_START_MAX_MAP];
 };
 

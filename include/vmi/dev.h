@@ -8,6 +8,12 @@
  * /dev/vmi/port   (root) each open file is one event port of domain 0. It is closed
  *                 with the file. It polls readable, and reads one byte, where an
  *                 event came since the last read, and once at the beginning.
+ * /dev/vmi/mem    (root) each open file is one range of a domain's memory, lent to
+ *                 domain 0. It is mapped shared, from offset 0 on; the pages have
+ *                 struct pages, so direct I/O and io_uring work on them. The range
+ *                 goes back when the last mapping and the file are closed and no
+ *                 transfer uses its pages any more, also after the domain's death.
+ * Files may be handed to other processes, which then need no privilege.
  */
 #ifndef VMI_DEV_H
 #define VMI_DEV_H
@@ -57,5 +63,24 @@ struct vmi_dev_port {
 #define VMI_DEV_PORT_EVENTFD	_IO('v', 4)
 /* Raise the far end. ENOTCONN: there is none. */
 #define VMI_DEV_PORT_NOTIFY	_IO('v', 5)
+/*
+ * Raise the far end whenever this eventfd is signalled, or no more (-1): the other
+ * direction of VMI_DEV_PORT_EVENTFD. EBADF, EINVAL: it is no eventfd; ENOTCONN: no port.
+ */
+#define VMI_DEV_PORT_IRQFD	_IO('v', 6)
+
+struct vmi_dev_mem {
+	__u32 domid;
+	__u32 reserved;		/* 0 */
+	__u64 gpa;		/* page-aligned */
+	__u64 size;		/* bytes, whole pages, not 0 */
+};
+
+/*
+ * Choose the range, which gives it frames where it has none. EBUSY: the file has one, or
+ * a part of it is lent already; ESRCH: no such domain; EINVAL: it is not the domain's
+ * memory; ENOMEM: no memory for it in the domain's budget or in domain 0.
+ */
+#define VMI_DEV_MEM_LEND	_IOW('v', 7, struct vmi_dev_mem)
 
 #endif
