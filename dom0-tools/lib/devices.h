@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * devices.h - the manager of one domain's devices (docs/io.md): what vmid and
+ * vmi-boot ask of it.
+ *
+ * One object per domain, one thread. It has its own epoll: wait for
+ * devices_fd(), then call devices_work(); callbacks come only from there. The
+ * calls do not wait for guests or back ends.
+ *
+ * A device is described by struct device, whose strings stay the caller's. The
+ * order for a new domain: build it, devices_open(), devices_attach() of each,
+ * unpause it. Attaching opens everything there is to open, so what fails does so
+ * before the guest runs, and nothing is half-attached. The device appears in the
+ * guest when its driver and the back end are ready.
+ *
+ * With `dir` the manager may end and another one take over: devices_open() with
+ * `resume`, then devices_attach() of the same descriptions; back ends of before have ended
+ * by then or do so soon, requests in flight are in files there, and the guest
+ * notices a pause only. Back ends end with their manager.
+ */
+#ifndef LIB_DEVICES_H
+#define LIB_DEVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "diag.h"
+#include "hv.h"
+
+#define DEVICES_MAX	31		/* of one domain */
+#define DEVICE_NAME_LEN	16
+
+enum device_kind {
+	DEVICE_BLOCK,			/* a raw image or a block device */
+	DEVICE_NET,			/* a tap on a bridge */
+	DEVICE_CONSOLE,			/* a pseudo-terminal */
+	DEVICE_RNG,
+	DEVICE_BALLOON,
+	DEVICE_VHOST_USER,		/* served by another program, over its socket */
+	NR_DEVICE_KINDS
+};
+
+enum device_cache { DEVICE_CACHE_NONE, DEVICE_CACHE_WRITEBACK, DEVICE_CACHE_WRITETHROUGH, DEVICE_CACHE_UNSAFE, NR_DEVICE_CACHES };
+
+extern const char *const device_kind_names[NR_DEVICE_KINDS], *const device_cache_names[NR_DEVICE_CACHES];
+
+/* All zero is a default for everything that the kind does not need. */
+struct device {
+	enum device_kind kind;
+	const char *name;		/* one of its own in the domain: "vda", "net0", "rng0"; shorter than DEVICE_NAME_LEN */
+	unsigned int line;		/* of the XML, for messages; 0: none */
+	unsigned int queues;		/* block: queues, net: pairs, vhost-user: queues; 0: 1 */
+
+	/* block: image or device; console: NULL; rng: NULL is /dev/urandom; vhost-user: socket */
+	const char *source;
+	const char *format;		/* block: what the file is said to be; must be given */
+	enum device_cache cache;
+	bool readonly, discard;
+	bool shareable;			/* others may write it at the same time */
+	const char *serial;		/* up to 20 characters, or NULL */
+
+	const char *bridge;		/* net; NULL: a tap without a bridge */
+	const char *tap;		/* its name in domain 0; NULL: vif<domid>.<n> */
+	uint8_t mac[6];			/* null: made of the domain's uuid and the name */
+	unsigned int mtu;		/* 0: the bridge's */
+	bool link_down;
+	bool vhost;			/* vhost-net in the kernel serves the data queues */
+
+	unsigned int device_id;		/* vhost-user: virtio device identifier (2: block, 1: net) */
+	uint64_t target;		/* balloon: bytes that the guest is to keep; 0: all */
+};
+
+enum device_state {
+	DEVICE_WAITING,			/* for the guest's driver or the back end */
+	DEVICE_PRESENT,			/* the guest may use it */
+	DEVICE_RESTARTING,		/* its back end died; the next one is about to start */
+	DEVICE_LEAVING,			/* the guest was told to let go */
+};
+
+struct device_info {
+	const struct device *device;	/* valid until the next devices_*() call */
+	unsigned int slot;
+	enum device_state state;
+	bool bound;			/* the guest's driver has it */
+	pid_t pid;			/* of the back end; 0: none */
+	unsigned int restarts;		/* of the back end */
+	uint8_t mac[6];			/* net: as it is */
+	bool link;			/* net */
+	char tap[16];			/* net: the tap's name */
+	char pty[32];			/* console: the terminal's other end */
+	uint64_t size;			/* block: bytes */
+};
+
+enum device_event {
+	DEVICE_EV_PRESENT,		/* the guest can see it */
+	DEVICE_EV_GONE,			/* it is detached, its name free again */
+	DEVICE_EV_DIED,			/* its back end ended; it is started again. text: how often, or why */
+	DEVICE_EV_ERROR,		/* text: what the device's owner should know */
+	DEVICE_EV_LOG,			/* text: for the log */
+};
+
+struct devices_config {
+	uint32_t domid;
+	uint64_t memory;		/* of the domain, bytes */
+	uint8_t uuid[16];
+	bool share_full;		/* <memory share="full">: back ends see all of its memory */
+	bool resume;			/* the domain has run with another manager */
+	bool simulate;			/* there is no hypervisor: check, keep and list, start nothing */
+	const char *dir;		/* for what outlives the manager; NULL: nothing does */
+	const char *program;		/* of the back ends; NULL: /bin/vmi-back */
+	/* device: the name; it may be a device that just went. */
+	void (*event)(void *arg, enum device_event what, const char *name, const char *text);
+	void *arg;
+};
+
+struct devices;
+
+/*
+ * Before anything is opened: each problem of these n devices becomes an error in d, with its
+ * line: names, serials, MAC addresses (also those of other domains here), missing files and
+ * bridges, formats that are not what they are said to be, sizes, more than there are slots.
+ * have: the domain's devices so far, or NULL. Whether another domain holds an image is known only by attaching.
+ */
+void devices_check(const struct devices *have, const struct device *list, unsigned int n, struct diag *d);
+
+/* NULL: *err says why. Ends nothing of the domain. */
+struct devices *devices_open(const struct devices_config *cfg, struct hv_error *err);
+/* The domain has ended, or is about to: back ends end, everything is given back. NULL is nothing. */
+void devices_close(struct devices *m);
+
+int devices_fd(const struct devices *m);
+void devices_work(struct devices *m);
+
+/* 0, or a negative errno with *err, and nothing is attached: -EEXIST name, -EBUSY image, -ENOSPC slots, ... */
+int devices_attach(struct devices *m, const struct device *dev, struct hv_error *err);
+/*
+ * The guest is asked to let go; DEVICE_EV_GONE comes when it has, or after `seconds` all the same (0: at once).
+ * -ENOENT: no such device.
+ */
+int devices_detach(struct devices *m, const char *name, unsigned int seconds, struct hv_error *err);
+
+unsigned int devices_count(const struct devices *m);
+bool devices_get(const struct devices *m, unsigned int index, struct device_info *out);	/* in the order of the slots */
+bool devices_find(const struct devices *m, const char *name, struct device_info *out);
+
+/* Of a net device: carrier on or off. */
+int devices_set_link(struct devices *m, const char *name, bool on, struct hv_error *err);
+/* Of the balloon: what the guest is to keep, in bytes; it does so in its own time. */
+int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
+/* The image of a block device has changed its size: tell the guest. */
+int devices_resize(struct devices *m, const char *name, struct hv_error *err);
+
+/* Counters since the device came, in the order of its kind; names live for ever. 0: no such device. */
+struct device_counter {
+	const char *name;
+	uint64_t value;
+};
+#define DEVICE_MAX_COUNTERS	16
+unsigned int devices_stats(const struct devices *m, const char *name, struct device_counter out[DEVICE_MAX_COUNTERS]);
+
+/*
+ * Who opens what only root may: ports, lent memory, taps, other users. Call it once, before
+ * root and capabilities are given up; without it the library does it itself. 0 or a negative errno.
+ */
+int devices_keep_root(void);
+
+#endif
