@@ -22,6 +22,8 @@
 
 #define CONFIG_MAX	(4u << 20)
 #define MEMORY_MIN	(32ull << 20)
+/* The name space of what libvirt has no words for, in <metadata>. */
+#define VMI_NAMESPACE	"urn:vmi:domain"
 
 enum action {
 	ACT_DESTROY,
@@ -56,6 +58,7 @@ struct dom_config {
 	unsigned int max_vcpus, vcpus;
 	uint64_t cpuset;		/* 0: any */
 	char *kernel, *initrd, *cmdline, *bootloader, *bootloader_args;
+	char *trust;			/* of <metadata>: certificates that kernel and initrd have to be signed by; NULL: any may start */
 	enum action on_poweroff, on_reboot, on_crash;
 	unsigned int weight;		/* <shares> */
 	uint64_t period, quota;		/* us; quota 0: none */

@@ -38,6 +38,7 @@
 #define MAX_DOMS	256
 #define MAGIC		0x314d4953u	/* "SIM1" */
 #define MS		1000000ull
+#define FILE_MAX	(512u << 20)	/* of a kernel or initramfs */
 #define LINE_EVERY	(20 * MS)	/* of the boot messages */
 
 enum { ENDS_NOT, ENDS_POWEROFF, ENDS_REBOOT, ENDS_CRASH };
@@ -384,19 +385,20 @@ static uint64_t word_value(const char *cmdline, const char *word, uint64_t def)
 	return p ? strtoull(p + strlen(word), NULL, 10) : def;
 }
 
-static int check_kernel(const char *path, struct hv_error *err)
+static int check_file(const struct hv_config *cfg, const char *path, struct hv_error *err)
 {
-	char magic[4] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len;
+	char *data = read_file(path, FILE_MAX, &len);
+	int rc = 0;
 
-	if (fd < 0)
+	if (!data)
 		return hv_fail(err, -errno, "%s: %s", path, strerror(errno));
-	if (read(fd, magic, 4) != 4 || memcmp(magic, "\177ELF", 4)) {
-		close(fd);
-		return hv_fail(err, -ENOEXEC, "%s is no kernel: an ELF file is needed (vmlinux)", path);
-	}
-	close(fd);
-	return 0;
+	if (cfg->verify)
+		rc = cfg->verify(cfg->trust, path, data, len, err);
+	if (!rc && path == cfg->kernel && (len < 4 || memcmp(data, "\177ELF", 4)))
+		rc = hv_fail(err, -ENOEXEC, "%s is no kernel: an ELF file is needed (vmlinux)", path);
+	free(data);
+	return rc;
 }
 
 static int sim_create(struct hv *hv, const struct hv_config *cfg, uint32_t *domid, struct hv_error *err)
@@ -406,9 +408,9 @@ static int sim_create(struct hv *hv, const struct hv_config *cfg, uint32_t *domi
 	int rc;
 
 	live(hv);
-	rc = check_kernel(cfg->kernel, err);
-	if (!rc && cfg->initrd && access(cfg->initrd, R_OK))
-		rc = hv_fail(err, -errno, "%s: %s", cfg->initrd, strerror(errno));
+	rc = check_file(cfg, cfg->kernel, err);
+	if (!rc && cfg->initrd)
+		rc = check_file(cfg, cfg->initrd, err);
 	if (rc)
 		return rc;
 	if (cfg->max_memory > avail)

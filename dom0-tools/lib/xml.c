@@ -141,6 +141,7 @@ void config_free(struct dom_config *c)
 	free(c->cmdline);
 	free(c->bootloader);
 	free(c->bootloader_args);
+	free(c->trust);
 	for (int i = 0; i < NR_KEPT; i++)
 		xmlFreeNode(c->kept[i]);
 	free(c);
@@ -158,6 +159,7 @@ struct dom_config *config_copy(const struct dom_config *from)
 	c->cmdline = xstrdup(from->cmdline);
 	c->bootloader = xstrdup(from->bootloader);
 	c->bootloader_args = xstrdup(from->bootloader_args);
+	c->trust = xstrdup(from->trust);
 	for (int i = 0; i < NR_KEPT; i++)
 		c->kept[i] = from->kept[i] ? xmlCopyNode(from->kept[i], 1) : NULL;
 	return c;
@@ -360,6 +362,40 @@ static void read_cputune(const xmlNode *dom, struct dom_config *c, struct diag *
 	}
 }
 
+/*
+ * <metadata> is other programs', but for <domain> in our own name space. A part of that
+ * which is not known may be meant to protect something: it is an error.
+ */
+static void read_metadata(const xmlNode *dom, struct dom_config *c, struct diag *d)
+{
+	const xmlNode *meta = xml_child(dom, "metadata"), *own = NULL;
+
+	for (const xmlNode *n = meta ? meta->children : NULL; n; n = n->next) {
+		if (n->type != XML_ELEMENT_NODE || !n->ns || strcmp((const char *)n->ns->href, VMI_NAMESPACE))
+			continue;
+		if (own || strcmp((const char *)n->name, "domain"))
+			diag_error(d, xmlGetLineNo(n), "<metadata>: one <domain> can be there in the name space %s, and nothing else", VMI_NAMESPACE);
+		else
+			own = n;
+	}
+	for (const xmlNode *n = own ? own->children : NULL; n; n = n->next) {
+		char *file;
+
+		if (n->type != XML_ELEMENT_NODE)
+			continue;
+		file = xml_attr(n, "file");
+		if (!n->ns || strcmp((const char *)n->ns->href, VMI_NAMESPACE) || strcmp((const char *)n->name, "trust"))
+			diag_error(d, xmlGetLineNo(n), "<metadata>: <domain> of %s holds <trust file='...'/>, not <%.40s>", VMI_NAMESPACE, n->name);
+		else if (c->trust)
+			diag_error(d, xmlGetLineNo(n), "a second <trust>: there is only one; its file can hold several certificates");
+		else if (!file || *file != '/')
+			diag_error(d, xmlGetLineNo(n), "<trust> needs the attribute file: the absolute path of certificates in PEM");
+		else
+			c->trust = xstrdup(file);
+		xmlFree(file);
+	}
+}
+
 static bool type_is(const xmlNode *n, const char *what)
 {
 	char *type = xml_attr(n, "type");
@@ -496,6 +532,7 @@ struct dom_config *config_from_xml(const char *text, size_t len, struct diag *d)
 	read_os(dom, c, d);
 	read_actions(dom, c, d);
 	read_cputune(dom, c, d);
+	read_metadata(dom, c, d);
 	check_devices(xml_child(dom, "devices"), d);
 	read_kept(dom, c);
 	if (!d->errors && config_devices(c))

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../lib/signature.h"
 #include "vmid.h"
 
 #define RESTARTS_MAX	5		/* by its policy, within */
@@ -166,7 +167,7 @@ static void hv_config(const struct dom_config *c, struct hv_config *h)
 	*h = (struct hv_config){
 		.name = c->name, .memory = c->memory, .max_memory = c->max_memory, .vcpus = c->vcpus,
 		.max_vcpus = c->max_vcpus, .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->cmdline ? c->cmdline : "",
-		.weight = c->weight, .cap = config_cap(c),
+		.weight = c->weight, .cap = config_cap(c), .verify = c->trust ? signature_check : NULL, .trust = c->trust,
 	};
 	memcpy(h->uuid, c->uuid, 16);
 	for (unsigned int i = 0; i < c->max_vcpus; i++)

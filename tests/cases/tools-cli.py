@@ -353,6 +353,41 @@ def policies():
     check("destroy deaf")
 
 
+def signed():
+    def sign(key, path):
+        subprocess.run(["openssl", "cms", "-sign", "-binary", "-noattr", "-md", "sha256", "-outform", "DER", "-signer", f"{key}.cert",
+                        "-inkey", f"{key}.key", "-in", path, "-out", f"{path}.p7s"], cwd=TMP, check=True, capture_output=True)
+
+    for key in ("ours", "other"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={key}",
+                        "-addext", "extendedKeyUsage=codeSigning", "-keyout", f"{key}.key", "-out", f"{key}.cert"], cwd=TMP, check=True,
+                       capture_output=True)
+    shutil.copy(f"{TMP}/vmlinux", f"{TMP}/safe")
+    file("safe.initrd", "an initramfs")
+    trust = f"<metadata><v:domain xmlns:v='urn:vmi:domain'><v:trust file='{TMP}/ours.cert'/></v:domain></metadata>"
+    file("safe.xml", v.xml("safe", more=trust).replace("/vmlinux<", "/safe<").replace("<cmdline>", f"<initrd>{TMP}/safe.initrd</initrd><cmdline>"))
+    check("define safe.xml --validate")
+    check("start safe", 1, err=r"safe is not signed: there is no \S+safe.p7s; sign it.*\Z(?<!error:)")
+    sign("ours", "safe")
+    check("start safe", 1, err="safe.initrd is not signed")
+    sign("other", "safe.initrd")
+    check("start safe", 1, err=r"safe.initrd.p7s: the signer is not trusted by \S+/ours.cert")
+    sign("ours", "safe.initrd")
+    check("start safe", out="started")
+    # What runs goes on; the file is checked again when the domain starts again.
+    file("safe.initrd", "another one")
+    r = check("reset safe", 1, err="safe.initrd and its signature do not belong together")
+    if r.stderr.count("\n") != 1:
+        failures.append(f"reset safe: not one line: {r.stderr}")
+    check("domstate safe", out="^shut off$")
+    os.rename(f"{TMP}/ours.cert", f"{TMP}/gone.cert")
+    check("start safe", 1, err=r"cannot read the trusted certificate \S+/ours.cert: No such file")
+    check("create safe.xml", 1, err="already defined")
+    check("undefine safe")
+    check("create safe.xml", 1, err="cannot read the trusted certificate")
+    check("list --all --name", out=r"\A(?!.*safe)")
+
+
 def restarted():
     check("autostart crash")
     before = check("domid web").stdout
@@ -383,7 +418,7 @@ def restarted():
 
 
 for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
-             policies, restarted):
+             policies, signed, restarted):
     part()
 v.kill(signal.SIGTERM)
 if v.complaints():
