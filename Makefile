@@ -23,13 +23,13 @@ INITRAMFS := $(BUILD)/initramfs.cpio.gz
 GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs debian run demo iso gdb test test-long unit bench \
+.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb test test-long unit bench \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@echo "make TARGET [V=1: show the commands] [VMI_CACHE=DIR: objects and downloads, now $(VMI_CACHE)]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 # ---- build ------------------------------------------------------------------
 
@@ -70,6 +70,9 @@ $(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 debian: ## build the Debian user land of tests/lab --debian, and the kernel's self-tests
 	$(Q)tests/debian/build
 	$(Q)tests/selftests/build
+
+guest-debian: ## build a root disk with Debian for guest domains (as root)
+	$(Q)pvguest/debian/build
 
 $(TOOLS) &: $(GEN)/.stamp $(wildcard dom0-tools/*.c dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
