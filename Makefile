@@ -19,6 +19,7 @@ TBLS := $(wildcard include/vmi/*.tbl)
 AGENT := $(BUILD)/initramfs/lab-agent
 PROGRAMS := $(patsubst tests/guest/%.c,$(BUILD)/initramfs/opt/%,$(wildcard tests/guest/*.c))
 TOOLS := $(addprefix $(BUILD)/dom0-tools/,vmi vmid vmi-boot)
+BACK := $(BUILD)/back/vmi-back
 INITRAMFS := $(BUILD)/initramfs.cpio.gz
 GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
@@ -58,9 +59,9 @@ probe: gen ## build the probe guests
 	$(Q)$(MAKE) -C pvguest/probe
 
 initramfs: $(INITRAMFS) $(GUEST) ## build the user land of domain 0, and a small one for guests
-$(INITRAMFS): $(AGENT) $(TOOLS) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
+$(INITRAMFS): $(AGENT) $(TOOLS) $(BACK) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,initramfs.cpio.gz)
-	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) -- $(PROGRAMS)
+	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) $(BACK) -- $(PROGRAMS)
 
 # The same without tools and test programs.
 $(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py
@@ -76,6 +77,9 @@ guest-debian: ## build a root disk with Debian for guest domains (as root)
 
 $(TOOLS) &: $(GEN)/.stamp $(wildcard dom0-tools/*.c dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
 	$(Q)$(MAKE) -C dom0-tools
+
+$(BACK): $(wildcard pvdrivers/back/* include/vmi/*.h)
+	$(Q)$(MAKE) -C pvdrivers/back
 
 $(AGENT): tests/initramfs/agent.c
 	$(call say,CC,tests/initramfs/agent.o)
