@@ -153,15 +153,15 @@ static void start(struct dev *d)
 		if (q->size > d->size_max) {
 			q->enabled = false;
 			dev_break(d, "queue %u: %u entries, it may have %u", i, q->size, d->size_max);
-		} else if (!d->ops->own_rings && !ring_start(&q->ring, &d->mem, &d->state->queue[i], q->size, q->desc, q->avail, q->used,
-						    d->agreed)) {
+		} else if (!q->handed && !ring_start(&q->ring, &d->mem, &d->state->queue[i], q->size, q->desc, q->avail, q->used,
+					       d->agreed)) {
 			q->enabled = false;
 			dev_break(d, "queue %u: %s", i, q->ring.broken);
 		}
 	}
 	d->ops->start(d);
 	for (unsigned int i = 0; i < d->nr_queues; i++)
-		if (d->queue[i].enabled)
+		if (d->queue[i].enabled && !d->queue[i].handed)
 			d->ops->kick(d, i);
 }
 
@@ -194,8 +194,9 @@ void dev_stopped(struct dev *d)
 
 static uint64_t offered(const struct dev *d)
 {
-	return d->features | 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
-	       (d->bounce ? 1ull << VIRTIO_F_ACCESS_PLATFORM : 0);
+	uint64_t rings = 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC;
+
+	return d->features | (rings & ~d->withheld) | 1ull << VIRTIO_F_VERSION_1 | (d->bounce ? 1ull << VIRTIO_F_ACCESS_PLATFORM : 0);
 }
 
 /* FEATURES_OK: do driver and device agree? */
@@ -318,7 +319,7 @@ void dev_begin(struct dev *d)
 
 	d->state->magic = BACK_STATE_MAGIC;
 	d->state->starts++;
-	s->back.device = d->ops->device;
+	s->back.device = d->ops->device ? d->ops->device : d->device;
 	s->back.features = offered(d);
 	s->back.config_size = d->config_size;
 	s->back.nr_queues = d->nr_queues;
@@ -337,7 +338,7 @@ void dev_begin(struct dev *d)
 		struct dev_port *p = &d->queue[i].port;
 
 		p->op.done = port_event;
-		if (!d->ops->own_rings)
+		if (!d->queue[i].handed)
 			loop_poll(&p->op, p->in);
 	}
 	/* A predecessor's driver. */

@@ -27,16 +27,15 @@ struct dev;
 struct dev_ops {
 	const char *name;		/* vmi-back NAME ... */
 	const char *help;		/* its own arguments, a line each */
-	uint32_t device;		/* virtio device identifier */
+	uint32_t device;		/* virtio device identifier; 0: init() knows it */
 	const int *syscalls, *ioctls;	/* beside those of all kinds (sandbox.c); end in -1 and 0; may be NULL */
 	const int *opcodes;		/* of io_uring, beside polls; end in -1; may be NULL */
-	bool own_rings;			/* somebody else serves the rings: no ring_start(), no doorbells of queues */
 
 	/* One argument NAME=VALUE that is not common to all; false: there is no such argument. */
 	bool (*arg)(struct dev *d, const char *name, const char *value);
 	/*
 	 * All arguments are known, the windows are mapped, the sandbox is not there yet. Sets nr_queues, size_max,
-	 * features, config and config_size. Errors: die().
+	 * features, config and config_size; where needed device, withheld, and `handed` of queues. Errors: die().
 	 */
 	void (*init)(struct dev *d);
 	/* DRIVER_OK: the queues that the driver enabled are up. */
@@ -67,7 +66,8 @@ struct dev_port {
 struct dev_queue {
 	struct ring ring;
 	struct dev_port port;
-	bool enabled;			/* with the following, checked by ring_start() or by the kind (own_rings) */
+	bool handed;			/* somebody else serves it (hand.h): no ring_start(), no doorbell, no kick() */
+	bool enabled;			/* with the following, checked by ring_start() or, where it is handed over, by the kind */
 	bool notify;			/* at the end of the round */
 	uint32_t size;
 	uint64_t desc, avail, used;
@@ -83,7 +83,9 @@ struct dev {
 	bool bounce;			/* share=bounce */
 	uint32_t queues;		/* queues=N as given, at least 1 */
 
+	uint32_t device;		/* virtio device identifier, where ops->device is 0 */
 	uint64_t features;		/* offered; dev.c adds VERSION_1, EVENT_IDX, INDIRECT, ACCESS_PLATFORM */
+	uint64_t withheld;		/* of those that dev.c adds: what whoever serves the rings cannot do */
 	uint64_t agreed;		/* with the driver; valid from start() on */
 	uint32_t nr_queues, size_max;
 	uint32_t config_size;
@@ -117,7 +119,7 @@ int dev_pop(struct dev *d, unsigned int q, struct ring_chain *c);
 void dev_publish(struct dev *d, unsigned int q);
 /* As ring_listen(). */
 bool dev_listen(struct dev *d, unsigned int q);
-/* Raise the port of a queue now: for kinds with own_rings. */
+/* Raise a port now, not at the end of the round. */
 void dev_raise(struct dev_port *p);
 /* The guest does what no driver does: NEEDS_RESET, and a log line. */
 void dev_break(struct dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
