@@ -27,9 +27,9 @@
  * Device status is virtio's status byte: the guest writes `status`, raises the
  * device's port, and after a reset (0) or FEATURES_OK waits until the back end's
  * `status` is equal (0), or has FEATURES_OK. The back end adds NEEDS_RESET to
- * its own when a ring is not one; it then serves nothing until a reset. A back
- * end that dies is started again; it finds the status and the rings here and
- * goes on, and raises each port once.
+ * its own when a ring is not one, or where it refuses the features; it then
+ * serves nothing until a reset. A back end that dies is started again; it finds
+ * the status and the rings here and goes on, and raises each port once.
  *
  * The window: what the guest lends. Rings, and what descriptors point to, are
  * outside it at the guest's own loss: the back end cannot see it. With
@@ -135,7 +135,8 @@ struct vmi_slot_back {
 	uint32_t config_gen;		/* odd while config is written */
 	uint32_t nr_queues;
 	uint32_t port;			/* of the guest: status and configuration */
-	uint32_t reserved[8];
+	uint32_t config_seen;		/* the guest's config_gen: what it wrote until then was obeyed */
+	uint32_t reserved[7];
 };
 
 /* Pages 1 on. */

@@ -131,6 +131,8 @@ static void look_config(struct dev *d)
 		d->config_guest[i] = READ_ONCE(d->slot->config_guest[i]);
 	if (d->ops->config_written)
 		d->ops->config_written(d);
+	__atomic_store_n(&d->slot->back.config_seen, gen, __ATOMIC_SEQ_CST);
+	dev_raise(&d->port);
 }
 
 /* ---- a driver's life ---- */
@@ -229,8 +231,10 @@ void dev_look(struct dev *d)
 	/* Bits are added; only a reset takes them back. */
 	if (have & VIRTIO_CONFIG_S_NEEDS_RESET || !(want & ~have))
 		return;
-	if (want & ~have & VIRTIO_CONFIG_S_FEATURES_OK && !agree(d))
-		want &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	if (want & ~have & VIRTIO_CONFIG_S_FEATURES_OK && !agree(d)) {
+		set_status(d, have | VIRTIO_CONFIG_S_NEEDS_RESET);
+		return;
+	}
 	if (want & VIRTIO_CONFIG_S_DRIVER_OK && !(want & VIRTIO_CONFIG_S_FEATURES_OK)) {
 		dev_break(d, "the driver starts without agreed features");
 		return;
@@ -330,7 +334,8 @@ void dev_begin(struct dev *d)
 	}
 	write_config(d);
 	WRITE_ONCE(s->back.status, d->state->status);
-	d->config_gen = READ_ONCE(s->guest.config_gen);
+	/* What a predecessor obeyed. */
+	d->config_gen = READ_ONCE(s->back.config_seen);
 
 	d->port.op.done = port_event;
 	loop_poll(&d->port.op, d->port.in);
