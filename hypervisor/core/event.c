@@ -163,7 +163,7 @@ long evt_close(struct domain *d, u32 port)
 	if (e->kind == EVT_IRQ)
 		arch_irq_release(e->virq);
 	if (e->kind == EVT_PEER)
-		domain_find(e->peer)->ports[e->peer_port].kind = EVT_GONE;
+		domain_find(e->peer)->ports[e->peer_port].kind = d->dying ? EVT_GONE : EVT_OPEN;
 	__atomic_fetch_and(&d->vcpu[e->vcpu]->shared->evt_pending[port / 64], ~BIT(port % 64),
 			   __ATOMIC_SEQ_CST);
 	*e = (struct evt_port){ 0 };

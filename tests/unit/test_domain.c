@@ -215,8 +215,16 @@ static void events_between_domains(void)
 	CU_ASSERT_TRUE(b->vcpu[0]->shared->evt_pending[pb / 64] >> pb % 64 & 1);
 	CU_ASSERT_EQUAL(evt_send(b, pb), 0);
 	CU_ASSERT_TRUE(a->vcpu[0]->shared->evt_pending[pa / 64] >> pa % 64 & 1);
+	/* Closed by the other end, it may be bound again; after that one's death never. */
+	CU_ASSERT_EQUAL(evt_close(b, pb), 0);
+	CU_ASSERT_EQUAL(evt_send(a, pa), -VMI_ENOENT);
+	CU_ASSERT_EQUAL(evt_bind(c, a, pa), -VMI_ENOENT);
+	pb = evt_bind(b, a, pa);
+	CU_ASSERT(pb > 0);
+	CU_ASSERT_EQUAL(evt_send(a, pa), 0);
 	end(b);
 	CU_ASSERT_EQUAL(evt_send(a, pa), -VMI_ENOENT);
+	CU_ASSERT_EQUAL(a->ports[pa].kind, EVT_GONE);
 	CU_ASSERT_EQUAL(evt_close(a, pa), 0);
 	CU_ASSERT_EQUAL(evt_close(a, pa), -VMI_ENOENT);
 }

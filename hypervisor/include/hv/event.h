@@ -12,8 +12,8 @@ struct vcpu;
 struct domain;
 
 /*
- * EVT_OPEN waits for the peer domain to bind it, EVT_PEER is one of two bound
- * ends, EVT_GONE is what is left of such an end when the other one has gone.
+ * EVT_OPEN waits for the peer domain to bind it, EVT_PEER is one of two bound ends; when the other
+ * one is closed it is EVT_OPEN again, and EVT_GONE when the other domain has ended.
  */
 enum evt_kind { EVT_FREE, EVT_VIRQ, EVT_IPI, EVT_OPEN, EVT_PEER, EVT_GONE, EVT_IRQ };
 
