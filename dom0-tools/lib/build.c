@@ -3,7 +3,8 @@
  * build.c - the domain builder: a kernel (vmlinux or bzImage) and an initramfs become a domain.
  *
  * The kernel's segments go where its ELF headers say, the initramfs to the top of
- * the memory, start info and command line below 64 KiB (docs/abi.md). Memory is
+ * the memory, start info and command line below 64 KiB (docs/abi.md), the pages of the
+ * bus (vmi/bus.h) below the hole: each domain has them, for devices may come later. Memory is
  * populated by what is written there and later by the guest, so the time does
  * not depend on the domain's size.
  *
@@ -22,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vmi/bus.h>
 #include "build.h"
 #include "call.h"
 #include "image.h"
@@ -32,6 +34,8 @@
 #define PAGE		4096UL
 #define HOLE_START	0xa0000UL
 #define HOLE_END	0x100000UL
+
+_Static_assert(BUILD_BUS_GPA + VMI_BUS_PAGES * PAGE == HOLE_START, "the bus ends where the hole begins");
 
 struct file {
 	int fd;				/* -1: not open */
@@ -103,7 +107,7 @@ static uint64_t place_initrd(const struct elf_kernel *k, uint64_t memory, uint64
 	for (uint32_t i = 0; i < k->nr_segs && at >= LOW_END; i++)
 		if (overlap(at, size, k->seg[i].gpa, k->seg[i].memsz))
 			return 0;
-	return at >= LOW_END ? at : 0;
+	return at >= LOW_END && !overlap(at, size, BUILD_BUS_GPA, HOLE_END - BUILD_BUS_GPA) ? at : 0;
 }
 
 static int check_sizes(const struct hv_config *cfg, const struct elf_kernel *k, struct hv_error *err)
@@ -116,6 +120,9 @@ static int check_sizes(const struct hv_config *cfg, const struct elf_kernel *k, 
 
 		if (k->seg[i].gpa < LOW_END)
 			return hv_fail(err, -ENOEXEC, "the kernel %s wants memory at %#lx, where the start info is: link it higher",
+				    cfg->kernel, k->seg[i].gpa);
+		if (overlap(k->seg[i].gpa, k->seg[i].memsz, BUILD_BUS_GPA, HOLE_END - BUILD_BUS_GPA))
+			return hv_fail(err, -ENOEXEC, "the kernel %s wants memory at %#lx, where the bus and a hole are: link it at 1 MiB or higher",
 				    cfg->kernel, k->seg[i].gpa);
 		if (end > cfg->memory)
 			return hv_fail(err, -ENOMEM, "the kernel %s needs memory up to %lu MiB, the domain has %lu: give it more",
@@ -155,6 +162,19 @@ static long create(int fd, const struct hv_config *cfg, struct hv_error *err)
 	}
 }
 
+/* The header as the guest finds it: no device yet. The port is its first one. */
+static long set_bus(int fd, uint32_t domid, const struct hv_config *cfg)
+{
+	struct vmi_bus bus = {
+		.manager = { .magic = VMI_BUS_MAGIC, .version = VMI_BUS_VERSION, .share = cfg->share },
+	};
+	long port = call_evt_alloc(fd, domid, VMI_DOMID_SELF);
+
+	if (port >= 0 && port != BUILD_BUS_PORT)
+		return -EPROTO;
+	return port < 0 ? port : call_dom_write(fd, domid, BUILD_BUS_GPA, &bus, sizeof(bus));
+}
+
 /* Start info and the first vCPU's registers. */
 static long set_start(int fd, uint32_t domid, const struct hv_config *cfg, const struct elf_kernel *k,
 		      uint64_t initrd, uint64_t initrd_size)
@@ -162,10 +182,11 @@ static long set_start(int fd, uint32_t domid, const struct hv_config *cfg, const
 	struct vmi_start_info si = {
 		.magic = VMI_START_MAGIC, .version = VMI_VERSION_MAJOR << 16 | VMI_VERSION_MINOR,
 		.cmdline = CMDLINE_GPA, .initrd = initrd, .initrd_size = initrd_size,
-		.domid = domid, .nr_vcpus = cfg->vcpus, .nr_map = 2,
+		.domid = domid, .nr_vcpus = cfg->vcpus, .bus_port = BUILD_BUS_PORT, .bus = BUILD_BUS_GPA, .nr_map = 3,
 		/* A hole as a PC has it: Linux ignores a map of one range. */
 		.map = {
-			{ .base = 0, .size = HOLE_START, .type = VMI_MAP_RAM },
+			{ .base = 0, .size = BUILD_BUS_GPA, .type = VMI_MAP_RAM },
+			{ .base = BUILD_BUS_GPA, .size = HOLE_START - BUILD_BUS_GPA, .type = VMI_MAP_RESERVED },
 			{ .base = HOLE_END, .size = cfg->memory - HOLE_END, .type = VMI_MAP_RAM },
 		},
 	};
@@ -179,7 +200,9 @@ static long set_start(int fd, uint32_t domid, const struct hv_config *cfg, const
 	si.features = m.guest_features;
 	si.tsc_khz = m.tsc_khz;
 	si.wall_ns = m.wall_ns;
-	rc = call_dom_write(fd, domid, START_INFO_GPA, &si, sizeof(si));
+	rc = set_bus(fd, domid, cfg);
+	if (!rc)
+		rc = call_dom_write(fd, domid, START_INFO_GPA, &si, sizeof(si));
 	if (!rc)
 		rc = call_dom_write(fd, domid, CMDLINE_GPA, cfg->cmdline, strlen(cfg->cmdline) + 1);
 	return rc ? rc : call_vcpu_set(fd, domid, 0, &s);

@@ -7,6 +7,9 @@
 
 #include "hv.h"
 
+#define BUILD_BUS_GPA	0x80000UL	/* where the pages of the bus are */
+#define BUILD_BUS_PORT	1		/* the guest's end of the bus's doorbell: its first port */
+
 /*
  * Make a domain of `cfg` through `fd` (call.h), its kernel loaded, paused. The domid, or a
  * negative errno with *err; nothing is left of it then. -ENOENT, -EACCES: a file cannot

@@ -146,6 +146,13 @@ long call_dom_console_write(int fd, uint32_t domid, uint32_t line, const void *b
 	return make_buf(fd, &c, 2, buf, len, 0);
 }
 
+long call_evt_alloc(int fd, uint32_t domid, uint32_t peer)
+{
+	struct vmi_dev_call c = { .nr = VMI_HC_EVT_ALLOC, .args = { domid, peer } };
+
+	return make(fd, &c);
+}
+
 long call_vcpu_get(int fd, uint32_t domid, uint32_t vcpu, struct vmi_vcpu_state *s)
 {
 	struct vmi_dev_call c = { .nr = VMI_HC_VCPU_GET, .args = { domid, vcpu } };

@@ -30,6 +30,8 @@ long call_dom_event(int fd, struct vmi_dom_event *e);
 long call_dom_counters(int fd, uint32_t domid, uint64_t *out, uint32_t nr);
 long call_dom_console_read(int fd, uint32_t domid, uint32_t line, void *buf, size_t len);
 long call_dom_console_write(int fd, uint32_t domid, uint32_t line, const void *buf, size_t len);
+/* A port of the domain that domain `peer` may bind: its number. */
+long call_evt_alloc(int fd, uint32_t domid, uint32_t peer);
 long call_vcpu_get(int fd, uint32_t domid, uint32_t vcpu, struct vmi_vcpu_state *s);
 long call_vcpu_set(int fd, uint32_t domid, uint32_t vcpu, const struct vmi_vcpu_state *s);
 long call_machine_info(int fd, struct vmi_machine *m);

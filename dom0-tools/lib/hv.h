@@ -49,6 +49,7 @@ struct hv_config {
 	unsigned int weight;		/* share of the processors, 1..65535 */
 	unsigned int cap;		/* per cent of one processor, 0: none */
 	uint64_t affinity[HV_MAX_VCPUS];	/* a bit per processor, 0: any */
+	unsigned int share;		/* of its memory with back ends: VMI_BUS_BOUNCE or VMI_BUS_FULL */
 };
 
 enum hv_state {

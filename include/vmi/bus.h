@@ -2,8 +2,8 @@
 /*
  * bus.h - the VMI bus: how a guest finds and drives its virtio devices.
  *
- * The bus is VMI_BUS_PAGES pages of the guest's own RAM (vmi_start_info.bus): a
- * header page, then one page for each slot, where a device may be. Three parties
+ * The bus is VMI_BUS_PAGES pages of the guest's own memory (vmi_start_info.bus; its
+ * memory map says that they are reserved): a header page, then one page for each slot, where a device may be. Three parties
  * write there, each its own lines of 64 bytes, so that nobody overwrites another:
  *
  *   manager    domain 0's tools (vmid, vmi-boot): which slots hold a device

@@ -96,6 +96,7 @@ static bool call_allowed(unsigned int nr)
 	case VMI_HC_FEATURES:
 	case VMI_HC_COUNTERS:
 	case VMI_HC_LOG_READ:
+	case VMI_HC_EVT_ALLOC:
 	case VMI_HC_DOM_CREATE ... VMI_HC_MACHINE_INFO:
 		return true;
 	default:

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vmi/bus.h>
 
 #include "kernel_image.h"
 #include "lib/build.h"
@@ -20,7 +21,7 @@ static struct {
 	uint8_t *memory;
 	int created, destroyed;
 	struct vmi_vcpu_state vcpu;
-	long refuse_create, refuse_write;
+	long refuse_create, refuse_write, port;
 	const char *touch;		/* a file that somebody begins to write meanwhile */
 } hv;
 
@@ -51,6 +52,14 @@ long call_dom_destroy(int fd, uint32_t domid)
 	CU_ASSERT_EQUAL(domid, 7);
 	hv.destroyed++;
 	return 0;
+}
+
+long call_evt_alloc(int fd, uint32_t domid, uint32_t peer)
+{
+	(void)fd;
+	CU_ASSERT_EQUAL(domid, 7);
+	CU_ASSERT_EQUAL(peer, VMI_DOMID_SELF);
+	return hv.port;
 }
 
 long call_dom_write(int fd, uint32_t domid, uint64_t gpa, const void *buf, size_t len)
@@ -101,14 +110,16 @@ static struct hv_config good(void)
 	memset(hv.memory, 0, MEMORY);
 	hv.refuse_create = hv.refuse_write = 0;
 	hv.touch = NULL;
+	hv.port = BUILD_BUS_PORT;
 	return (struct hv_config){ .name = "test", .memory = MEMORY, .vcpus = 1, .max_vcpus = 1, .weight = HV_WEIGHT,
-				   .kernel = kernel_path, .initrd = initrd_path, .cmdline = "quiet" };
+				   .share = VMI_BUS_FULL, .kernel = kernel_path, .initrd = initrd_path, .cmdline = "quiet" };
 }
 
 static void builds(const struct hv_config *cfg)
 {
 	struct hv_error err = { "" };
 	struct vmi_start_info si;
+	struct vmi_bus bus;
 	long rc;
 
 	hv.created = hv.destroyed = 0;
@@ -123,6 +134,9 @@ static void builds(const struct hv_config *cfg)
 	CU_ASSERT_EQUAL(si.initrd_size, sizeof(initrd));
 	CU_ASSERT(si.initrd < MEMORY && !memcmp(hv.memory + si.initrd, initrd, sizeof(initrd)));
 	CU_ASSERT_STRING_EQUAL(hv.memory + si.cmdline, "quiet");
+	memcpy(&bus, hv.memory + si.bus, sizeof(bus));
+	CU_ASSERT(bus.manager.magic == VMI_BUS_MAGIC && bus.manager.share == VMI_BUS_FULL && si.bus_port == BUILD_BUS_PORT);
+	CU_ASSERT(si.map[1].base == si.bus && si.map[1].size == VMI_BUS_PAGES * 4096 && si.map[1].type == VMI_MAP_RESERVED);
 	CU_ASSERT(hv.vcpu.rip == 0xffffffff81000000 && hv.vcpu.cr3 == CODE_GPA);
 }
 
