@@ -60,18 +60,17 @@ AT(es_rax, STACK_ENTRY_TOP - 64)
 	/* And on the way out: the iretq frame with RAX below it. */
 AT(es_out_rax, STACK_ENTRY_TOP - 48)
 
-/* Call a C function at any distance without a predictable indirect branch. */
+/* Call a C function at any distance without a branch that ring 1 can steer: this call predicts the return (R26). */
 	.macro	call_c fn
-	call	1f
+	jmp	4f
+1:	call	3f
 2:	pause
 	lfence
 	jmp	2b
-1:	movabsq	$\fn, %rax
-	pushq	%rax
-	leaq	3f(%rip), %rax
-	movq	%rax, 8(%rsp)
+3:	movabsq	$\fn, %rax
+	movq	%rax, (%rsp)
 	ret
-3:
+4:	call	1b
 	.endm
 
 	.macro	push_gprs_but_rax
