@@ -29,7 +29,7 @@ static const u8 *aml_int(const u8 *p, u16 *v)
 
 static bool parse_s5(const struct acpi_table *t)
 {
-	const u8 *p = (const u8 *)(t + 1), *end = (const u8 *)t + t->len - 16;
+	const u8 *p = (const u8 *)(t + 1), *end = (const u8 *)t + t->len - 8;	/* the least: 9 bytes */
 
 	for (; p < end; p++) {
 		const u8 *q = p + 4;
