@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from machine import Machine, clean
+from machine import Machine, clean, die_with_parent
 
 SAYS = "VMI-MATRIX"
 SCRIPT = f"echo {SAYS} $(grep -c ^processor /proc/cpuinfo) $(free -m | awk '/Mem:/ {{ print $2 }}') $(seq 1000 | md5sum | cut -c1-8)"
@@ -28,7 +28,8 @@ def by_cd(cpu, machine, way, mem, tmp):
     if way == "uefi":
         args += ["-bios", "/usr/share/ovmf/OVMF.fd"]
     with open(f"{tmp}/console", "w+b") as log:
-        proc = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+        proc = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                                preexec_fn=die_with_parent)
         typed, end = False, time.monotonic() + 170
         try:
             while proc.poll() is None and time.monotonic() < end:
