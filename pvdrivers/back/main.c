@@ -19,7 +19,7 @@
 
 #include "dev.h"
 
-static const struct dev_ops *const kinds[] = { &rng_ops };
+static const struct dev_ops *const kinds[] = { &rng_ops, &net_ops };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 
@@ -207,10 +207,10 @@ int main(int argc, char **argv)
 	dev.slot = map("slot", slot_fd, sizeof(struct vmi_slot));
 	args_close_others();
 	lock = open_state();
+	loop_init(dev.ops->opcodes, lock);
 	dev.ops->init(&dev);
 	if (nr_ports != 1 + dev.nr_queues)
 		die("ports: %u are given, this device needs %u: its own, and one for each queue", nr_ports, 1 + dev.nr_queues);
-	loop_init(dev.ops->opcodes, lock);
 	sandbox_enter(dev.ops);
 	loop_poll(&ctl, dev.ctl);
 	dev_begin(&dev);
