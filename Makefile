@@ -38,6 +38,7 @@ all: setup ## build everything
 	@$(MAKE) kernel hypervisor probe initramfs
 	$(Q)$(MAKE) -C tests/unit
 	$(Q)$(MAKE) -C tests/tools
+	$(Q)$(MAKE) -C tests/back
 
 setup: ## install the packages of tests/packages.txt that are missing (as root)
 	@tests/setup
@@ -124,9 +125,10 @@ test: all debian ## all tests that CI runs; one: tests/run NAME
 test-long: all debian ## those, and the ones that take longer
 	@tests/run --no-build --long
 
-unit: gen ## the unit tests of the core and of the tools, on this machine
+unit: gen ## the unit tests of the core, the tools and the back ends, on this machine
 	$(Q)$(MAKE) -C tests/unit run
 	$(Q)$(MAKE) -C tests/tools run
+	$(Q)$(MAKE) -C tests/back run
 
 bench: setup ## cost of system calls, faults, ...: native and domain 0
 	@$(MAKE) kernel hypervisor initramfs

@@ -3,8 +3,8 @@
 
 tests() gives rows (name, argv, seconds, what it proves, long, verdicts): one
 for each test of the probe guest (pvguest/probe), each suite of unit tests
-(tests/unit) and each suite and fuzzer of the tools (tests/tools), as make built
-them.
+(tests/unit) and each suite and fuzzer of the tools and of the back ends
+(tests/tools, tests/back), as make built them.
 """
 import glob
 import os
@@ -49,20 +49,24 @@ def units():
                 yield f"soak-{test}", ["env", f"UNIT_STEPS={LONG_STEPS}", path], 300, proves, True
 
 
-def tools():
-    """Suites and fuzzers of domain 0's tools, as make -C tests/tools built them."""
-    for path in sorted(glob.glob(f"{TOP}/tests/tools/*_*.c")):
+def suites_and_fuzzers(folder, prefix, built):
+    """Suites (test_*.c) and fuzzers (fuzz_*.c) of a folder, as its Makefile built them."""
+    for path in sorted(glob.glob(f"{TOP}/tests/{folder}/*_*.c")):
         name = os.path.basename(path)[:-2]
+        if not name.startswith(("test_", "fuzz_")):
+            continue
         with open(path) as f:
             text = re.search(rf"^ \* {name}\.c - (.*?)\n \*/", f.read(), re.M | re.S).group(1)
         proves = text.replace("\n *", "")
         if name.startswith("test_"):
-            yield f"tools-{name[5:]}", [f"{BUILD}/tools-test/{name}"], 20, proves
+            yield f"{prefix}-{name[5:]}", [f"{BUILD}/{built}/{name}"], 20, proves
         else:
             seconds = 4
-            yield f"tools-{name.replace('_', '-')}", [f"{TOP}/tests/tools/fuzz", f"{BUILD}/tools-test/fuzz/{name}", str(seconds)], \
+            yield f"{prefix}-{name.replace('_', '-')}", \
+                [f"{TOP}/tests/tools/fuzz", f"{BUILD}/{built}/fuzz/{name}", str(seconds)], \
                 seconds + 10, f"For {seconds} s: {proves}"
 
 
 def tests():
-    return [*probes(), *units(), *tools()]
+    return [*probes(), *units(), *suites_and_fuzzers("tools", "tools", "tools-test"),
+            *suites_and_fuzzers("back", "back", "back-test")]

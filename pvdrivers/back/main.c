@@ -19,7 +19,7 @@
 
 #include "dev.h"
 
-static const struct dev_ops *const kinds[] = { &rng_ops, &net_ops };
+static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &rng_ops };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 
@@ -214,10 +214,7 @@ int main(int argc, char **argv)
 	sandbox_enter(dev.ops);
 	loop_poll(&ctl, dev.ctl);
 	dev_begin(&dev);
-	while (!dev_ended(&dev)) {
-		dev_settle(&dev);
+	for (dev_settle(&dev); !dev_ended(&dev); dev_settle(&dev))
 		loop_round();
-	}
-	dev_settle(&dev);
 	return 0;
 }

@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * block.c - a disk: virtio-blk requests as transfers of io_uring.
+ *
+ * A round of the event loop takes all requests that are there and submits them
+ * together; what is done is given back together, with one notification at most.
+ * Data goes between the file and the guest's buffers directly. The few requests
+ * whose place or buffers the file does not take (disk_fits) wait until they are
+ * alone, and are copied.
+ *
+ * What is acknowledged is as safe as the cache mode says: flush is fdatasync().
+ * Errors go to the guest as VIRTIO_BLK_S_IOERR, and as a line to the manager.
+ *
+ * Trust: the file is the manager's choice; everything in a request is checked here
+ *        after ring.c checked where it lies.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <liburing.h>
+#include <linux/falloc.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <seccomp.h>
+
+#include "dev.h"
+#include "disk.h"
+
+#define QUEUE_SIZE	256
+#define SEG_MAX		(QUEUE_SIZE - 2)	/* with the header and the status a full indirect table */
+#define RANGE_MAX	(1u << 22)		/* sectors of a discard: 2 GiB, so that none takes too long */
+
+struct request {
+	struct loop_op op;
+	struct block *b;
+	struct request *next_free;
+	struct ring_chain c;
+	unsigned int queue;
+	uint32_t type, flags;
+	uint64_t offset, len, done;	/* bytes of the disk */
+	struct iovec *data;
+	unsigned int nr_data;
+	uint8_t *status;		/* the guest's byte for it */
+	uint64_t began;
+	bool syncing;			/* it is done, but for the medium */
+	struct iovec iov[QUEUE_SIZE];
+};
+
+struct block {
+	struct dev *d;
+	struct disk disk;
+	int fd;
+	bool readonly, discard;
+	const char *cache;
+	char serial[VIRTIO_BLK_ID_BYTES];
+	struct request *free;		/* as many as all queues have entries */
+	unsigned int in_flight;		/* of all queues; without `alone` */
+	struct request *alone;		/* waits until nothing is in flight; nothing else is taken meanwhile */
+	uint64_t now;			/* of this round; 0: not asked yet */
+};
+
+static struct block block = { .fd = -1 };
+
+/* Nanoseconds, once a round: the time between two requests of one round is not worth a call. */
+static uint64_t now(struct block *b)
+{
+	if (!b->now) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		b->now = t.tv_sec * 1000000000ull + t.tv_nsec;
+	}
+	return b->now;
+}
+
+/* ---- the end of a request ---- */
+
+static void account(struct block *b, const struct request *r, uint8_t status)
+{
+	struct back_block_stats *s = &b->d->state->block;
+	uint64_t ns = now(b) - r->began;
+
+	if (status == VIRTIO_BLK_S_IOERR)
+		s->errors++;
+	switch (r->type) {
+	case VIRTIO_BLK_T_IN:
+		s->rd_req++;
+		s->rd_bytes += r->done;
+		s->rd_ns += ns;
+		break;
+	case VIRTIO_BLK_T_OUT:
+		s->wr_req++;
+		s->wr_bytes += r->done;
+		s->wr_ns += ns;
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		s->flush_req++;
+		s->flush_ns += ns;
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		s->discard_req++;
+		s->discard_bytes += r->done;
+		break;
+	}
+}
+
+static void give_back(struct request *r, uint8_t status)
+{
+	struct block *b = r->b;
+	uint32_t written = 1;
+
+	account(b, r, status);
+	WRITE_ONCE(*r->status, status);
+	/* The status is the last byte; without all the bytes before it, none counts. */
+	if (status == VIRTIO_BLK_S_OK && (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_GET_ID))
+		written = r->c.in;
+	ring_push(&b->d->queue[r->queue].ring, r->c.head, written);
+	r->next_free = b->free;
+	b->free = r;
+}
+
+static const char *verb(uint32_t type)
+{
+	switch (type) {
+	case VIRTIO_BLK_T_IN:
+		return "read";
+	case VIRTIO_BLK_T_OUT:
+		return "write";
+	case VIRTIO_BLK_T_FLUSH:
+		return "flush";
+	default:
+		return "discard";
+	}
+}
+
+static void fail(struct request *r, int error)
+{
+	struct block *b = r->b;
+
+	if (error == ENODATA)
+		dev_error(b->d, "read at sector %llu: the image ends before; was it made smaller?",
+			  (unsigned long long)((r->offset + r->done) / SECTOR));
+	else if (error == ENOSPC || error == EDQUOT)
+		dev_error(b->d, "%s at sector %llu: no space left for the image", verb(r->type),
+			  (unsigned long long)((r->offset + r->done) / SECTOR));
+	else
+		dev_error(b->d, "%s at sector %llu: %s", verb(r->type), (unsigned long long)((r->offset + r->done) / SECTOR),
+			  strerror(error));
+	give_back(r, VIRTIO_BLK_S_IOERR);
+}
+
+/* ---- transfers ---- */
+
+static void submit(struct request *r)
+{
+	struct block *b = r->b;
+	struct io_uring_sqe *sqe = loop_sqe(&r->op);
+	int mode = FALLOC_FL_KEEP_SIZE;
+
+	if (r->syncing) {
+		io_uring_prep_fsync(sqe, b->disk.fd, IORING_FSYNC_DATASYNC);
+		return;
+	}
+	switch (r->type) {
+	case VIRTIO_BLK_T_IN:
+		io_uring_prep_readv(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		io_uring_prep_writev2(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done, b->disk.sync ? RWF_DSYNC : 0);
+		break;
+	default:
+		if (r->type == VIRTIO_BLK_T_DISCARD || r->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
+			mode |= FALLOC_FL_PUNCH_HOLE;
+		else
+			mode |= FALLOC_FL_ZERO_RANGE;
+		io_uring_prep_fallocate(sqe, b->disk.fd, mode, r->offset, r->len);
+	}
+}
+
+/* true: it needs another transfer. */
+static bool transferred(struct request *r, int res)
+{
+	struct disk *k = &r->b->disk;
+
+	if (res == -EINTR || res == -EAGAIN)
+		return true;
+	if (r->syncing || r->type == VIRTIO_BLK_T_FLUSH) {
+		if (res < 0)
+			fail(r, -res);
+		else
+			give_back(r, VIRTIO_BLK_S_OK);
+		return false;
+	}
+	if (r->type == VIRTIO_BLK_T_DISCARD || r->type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		if (res == -EOPNOTSUPP || res == -EINVAL) {
+			give_back(r, VIRTIO_BLK_S_UNSUPP);	/* the guest writes zeroes itself */
+			return false;
+		}
+		if (res < 0) {
+			fail(r, -res);
+			return false;
+		}
+		r->done = r->len;
+		r->syncing = k->sync;
+		if (!r->syncing)
+			give_back(r, VIRTIO_BLK_S_OK);
+		return r->syncing;
+	}
+	if (res <= 0) {
+		fail(r, res ? -res : r->type == VIRTIO_BLK_T_IN ? ENODATA : EIO);
+		return false;
+	}
+	r->done += res;
+	if (r->done < r->len) {
+		r->nr_data = ring_cut(r->data, r->nr_data, res, r->len - r->done);
+		return true;
+	}
+	give_back(r, VIRTIO_BLK_S_OK);
+	return false;
+}
+
+static void request_done(struct loop_op *op, int res)
+{
+	struct request *r = (struct request *)op;
+	struct block *b = r->b;
+
+	/* Given back, it is another one's: b was read before. */
+	if (transferred(r, res))
+		submit(r);
+	else
+		b->in_flight--;
+}
+
+/* ---- the beginning of a request ---- */
+
+static void begin_transfer(struct request *r)
+{
+	struct block *b = r->b;
+
+	if (!disk_fits(&b->disk, r->data, r->nr_data, r->offset, r->len)) {
+		b->alone = r;
+		return;
+	}
+	b->in_flight++;
+	submit(r);
+}
+
+static bool inside(const struct block *b, uint64_t sector, uint64_t bytes)
+{
+	return bytes % SECTOR == 0 && sector <= b->disk.size / SECTOR && bytes / SECTOR <= b->disk.size / SECTOR - sector;
+}
+
+static void begin_range(struct request *r)
+{
+	struct block *b = r->b;
+	struct virtio_blk_discard_write_zeroes range;
+	bool unmap, zeroes = r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+
+	if (r->len != sizeof(range) || !ring_gather(&range, r->data, r->nr_data, 0, sizeof(range)) || b->readonly ||
+	    !inside(b, range.sector, (uint64_t)range.num_sectors * SECTOR) || range.num_sectors > RANGE_MAX) {
+		give_back(r, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	unmap = range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+	if (range.flags & ~VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP || (!zeroes && (unmap || !b->discard))) {
+		give_back(r, VIRTIO_BLK_S_UNSUPP);
+		return;
+	}
+	r->flags = b->discard ? range.flags : 0;
+	r->offset = range.sector * SECTOR;
+	r->len = (uint64_t)range.num_sectors * SECTOR;
+	if (!r->len) {
+		give_back(r, VIRTIO_BLK_S_OK);
+		return;
+	}
+	b->in_flight++;
+	submit(r);
+}
+
+/* A chain, checked by ring_pop(). */
+static void begin(struct block *b, unsigned int q, struct request *r)
+{
+	struct virtio_blk_outhdr hdr;
+	struct ring_chain *c = &r->c;
+	struct iovec *last;
+
+	r->b = b;
+	r->queue = q;
+	r->op.done = request_done;
+	r->op.fd = -1;
+	r->done = r->offset = 0;
+	r->syncing = false;
+	r->began = now(b);
+	if (!c->nr_in || !ring_gather(&hdr, c->iov, c->nr_out, 0, sizeof(hdr))) {
+		dev_break(b->d, "queue %u: a request has no %s", q, c->nr_in ? "header" : "status");
+		r->next_free = b->free;
+		b->free = r;
+		return;
+	}
+	last = &c->iov[c->nr_out + c->nr_in - 1];
+	r->status = (uint8_t *)last->iov_base + last->iov_len - 1;
+	r->type = hdr.type;
+	if (hdr.type == VIRTIO_BLK_T_IN || hdr.type == VIRTIO_BLK_T_GET_ID) {
+		r->data = c->iov + c->nr_out;
+		r->len = c->in - 1;
+		r->nr_data = ring_cut(r->data, c->nr_in, 0, r->len);
+	} else {
+		r->data = c->iov;
+		r->len = c->out - sizeof(hdr);
+		r->nr_data = ring_cut(r->data, c->nr_out, sizeof(hdr), r->len);
+	}
+
+	switch (hdr.type) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_OUT:
+		if (!inside(b, hdr.sector, r->len) || (b->readonly && hdr.type == VIRTIO_BLK_T_OUT)) {
+			give_back(r, VIRTIO_BLK_S_IOERR);
+			return;
+		}
+		r->offset = hdr.sector * SECTOR;
+		if (r->len)
+			begin_transfer(r);
+		else
+			give_back(r, VIRTIO_BLK_S_OK);
+		return;
+	case VIRTIO_BLK_T_FLUSH:
+		if (b->disk.unsafe || b->readonly) {
+			give_back(r, VIRTIO_BLK_S_OK);
+			return;
+		}
+		r->syncing = true;
+		b->in_flight++;
+		submit(r);
+		return;
+	case VIRTIO_BLK_T_GET_ID:
+		if (ring_scatter(r->data, r->nr_data, 0, b->serial, sizeof(b->serial)))
+			give_back(r, VIRTIO_BLK_S_OK);
+		else
+			give_back(r, VIRTIO_BLK_S_IOERR);
+		return;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		begin_range(r);
+		return;
+	default:
+		give_back(r, VIRTIO_BLK_S_UNSUPP);
+	}
+}
+
+/* All that is there. */
+static void take(struct block *b, unsigned int q)
+{
+	struct dev *d = b->d;
+
+	if (!d->started || b->alone)
+		return;
+	ring_quiet(&d->queue[q].ring);
+	do {
+		while (!b->alone) {
+			struct request *r = b->free;
+
+			r->c.iov = r->iov;
+			r->c.max = QUEUE_SIZE;
+			if (dev_pop(d, q, &r->c) != RING_GOT)
+				break;
+			b->free = r->next_free;
+			begin(b, q, r);
+		}
+	} while (!b->alone && dev_listen(d, q));
+}
+
+/* Nothing is in flight but this one. */
+static void do_alone(struct block *b)
+{
+	struct request *r = b->alone;
+	int rc = disk_slow(&b->disk, r->type == VIRTIO_BLK_T_OUT, r->data, r->nr_data, r->offset, r->len);
+
+	b->alone = NULL;
+	r->done = rc ? 0 : r->len;
+	if (rc)
+		fail(r, -rc);
+	else
+		give_back(r, VIRTIO_BLK_S_OK);
+}
+
+/* ---- the device ---- */
+
+static void block_kick(struct dev *d, unsigned int q)
+{
+	take(d->priv, q);
+}
+
+static void block_settle(struct dev *d)
+{
+	struct block *b = d->priv;
+
+	while (b->alone && !b->in_flight) {
+		do_alone(b);
+		for (unsigned int q = 0; q < d->nr_queues; q++)
+			take(b, q);
+	}
+	for (unsigned int q = 0; q < d->nr_queues; q++)
+		dev_publish(d, q);
+	b->now = 0;
+	if (d->stopping && !b->in_flight)
+		dev_stopped(d);
+}
+
+static void block_start(struct dev *d)
+{
+	struct block *b = d->priv;
+
+	/* Who does not know of flush counts on every write being on the medium. */
+	b->disk.sync = (b->cache && !strcmp(b->cache, "writethrough")) ||
+		       (!b->disk.unsafe && !(d->agreed & 1ull << VIRTIO_BLK_F_FLUSH));
+}
+
+/* The end of a round sees when nothing is in flight. */
+static void block_stop(struct dev *d)
+{
+	(void)d;
+}
+
+static void set_config(struct dev *d)
+{
+	struct block *b = d->priv;
+	struct virtio_blk_config c = {
+		.capacity = b->disk.size / SECTOR,
+		.seg_max = SEG_MAX,
+		.blk_size = SECTOR,
+		.physical_block_exp = __builtin_ctz(b->disk.physical / SECTOR),
+		.min_io_size = b->disk.io_min / SECTOR,
+		.opt_io_size = b->disk.io_opt / SECTOR,
+		.num_queues = d->nr_queues,
+		.max_discard_sectors = RANGE_MAX,
+		.max_discard_seg = 1,
+		.discard_sector_alignment = b->disk.physical / SECTOR,
+		.max_write_zeroes_sectors = RANGE_MAX,
+		.max_write_zeroes_seg = 1,
+		.write_zeroes_may_unmap = b->discard,
+	};
+
+	memcpy(d->config, &c, sizeof(c));
+	d->config_size = sizeof(c);
+}
+
+static void block_init(struct dev *d)
+{
+	struct block *b = &block;
+
+	if (b->fd < 0)
+		die("file=FD is missing; see vmi-back --help");
+	d->priv = b;
+	b->d = d;
+	disk_open(&b->disk, b->fd, b->readonly, b->cache);
+	d->nr_queues = d->queues;
+	d->size_max = QUEUE_SIZE;
+	for (unsigned int i = 0; i < d->nr_queues * QUEUE_SIZE; i++) {
+		struct request *r = malloc(sizeof(*r));
+
+		if (!r)
+			die("no memory");
+		r->next_free = b->free;
+		b->free = r;
+	}
+	d->features = 1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_TOPOLOGY;
+	if (b->readonly)
+		d->features |= 1ull << VIRTIO_BLK_F_RO;
+	else
+		d->features |= 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	if (b->discard)
+		d->features |= 1ull << VIRTIO_BLK_F_DISCARD;
+	if (!b->readonly && !b->disk.sync)
+		d->features |= 1ull << VIRTIO_BLK_F_FLUSH;
+	if (d->nr_queues > 1)
+		d->features |= 1ull << VIRTIO_BLK_F_MQ;
+	set_config(d);
+}
+
+static bool block_arg(struct dev *d, const char *name, const char *value)
+{
+	struct block *b = &block;
+
+	(void)d;
+	if (!strcmp(name, "file")) {
+		b->fd = arg_fd(name, value);
+	} else if (!strcmp(name, "readonly")) {
+		b->readonly = arg_bool(name, value);
+	} else if (!strcmp(name, "discard")) {
+		b->discard = arg_bool(name, value);
+	} else if (!strcmp(name, "cache")) {
+		b->cache = strdup(value);
+	} else if (!strcmp(name, "serial")) {
+		if (strlen(value) > sizeof(b->serial))
+			die("serial=%s: at most %zu characters", value, sizeof(b->serial));
+		memcpy(b->serial, value, strlen(value));
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool block_told(struct dev *d, const char *line)
+{
+	struct block *b = d->priv;
+
+	if (strcmp(line, "resize"))
+		return false;
+	b->disk.size = disk_size(&b->disk);
+	set_config(d);
+	dev_config_changed(d);
+	dev_log(d, "the disk has %llu sectors now", (unsigned long long)(b->disk.size / SECTOR));
+	return true;
+}
+
+const struct dev_ops block_ops = {
+	.name = "block",
+	.help = "  file=FD            the raw image or block device\n"
+		"  readonly=0|1       default 0\n"
+		"  serial=TEXT        up to 20 characters\n"
+		"  cache=MODE         none, writeback, writethrough, unsafe (default: none where the file can, else writeback)\n"
+		"  discard=0|1        may the guest give space back (default 0)\n",
+	.device = VIRTIO_ID_BLOCK,
+	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), -1 },
+	.opcodes = (const int[]){ IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE, -1 },
+	.arg = block_arg,
+	.init = block_init,
+	.start = block_start,
+	.stop = block_stop,
+	.kick = block_kick,
+	.settle = block_settle,
+	.told = block_told,
+};
