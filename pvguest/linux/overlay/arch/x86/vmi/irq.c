@@ -96,8 +96,12 @@ static void connect_irq(unsigned int port, int irq)
 
 int vmi_port_irq_get(unsigned int port)
 {
-	int irq = irq_alloc_desc(0);
+	int irq;
 
+	/* Some numbers come from pages that others write. */
+	if (!port || port >= VMI_MAX_PORTS || vmi_port_irq[port] || port == this_cpu_read(vmi_timer_port))
+		return -EINVAL;
+	irq = irq_alloc_desc(0);
 	if (irq >= 0)
 		connect_irq(port, irq);
 	return irq;

@@ -251,6 +251,7 @@ asmlinkage __visible void __init vmi_start_kernel(unsigned long si)
 	set_caps();
 	set_boot_params();
 	set_platform();
+	vmi_bus_reserve();
 	vmi_time_init();
 	cr4_init_shadow();
 

@@ -12,12 +12,14 @@
 #include <linux/init.h>
 #include <linux/types.h>
 #include <vmi/abi.h>
+#include <vmi/bus.h>
 
 /* The stubs' instruction, out of line: objtool wants `syscall` in annotated code. */
 #define VMI_SYSCALL "call vmi_hypercall"
 #define VMI_STUB static __always_inline
 #include <vmi/stubs.h>
 
+struct device;
 struct irq_data;
 
 /* This vCPU's shared page: every vCPU sees its own at this address. */
@@ -56,6 +58,13 @@ void vmi_mask(struct irq_data *d);
 void vmi_unmask(struct irq_data *d);
 /* pci.c: domain 0's interrupts of devices. */
 void __init vmi_pci_init(void);
+/* bus_dma.c: the bus of virtio devices, if there is one, and what is lent to their back ends. */
+extern struct vmi_bus *vmi_bus;
+void __init vmi_bus_reserve(void);
+int __init vmi_bus_windows(struct vmi_bus_window *w);
+int vmi_bus_dma_setup(struct device *dev);
+bool vmi_bus_bounces(void);
+unsigned int vmi_bus_ring_max(void);
 /* time.c: the timer's event, called with interrupts off. */
 void vmi_timer_event(void);
 
