@@ -83,13 +83,12 @@ const char *name_problem(const char *name);
 /* Per cent of one processor, 0: no limit. */
 unsigned int config_cap(const struct dom_config *c);
 void config_set_cap(struct dom_config *c, unsigned int percent);
-/* Devices besides the console: kept, but not attached by this version. */
-unsigned int config_devices(const struct dom_config *c);
 /* The files that a start needs: NULL, or one line of why it would fail. */
 char *config_files_problem(const struct dom_config *c);
 
 /* xml_spec.c: unknown names, bad values and missing parts of a <domain>; what is not kept is cut off. */
 void spec_check(xmlNode *domain, struct diag *d);
+void spec_check_devices(xmlNode *devices, struct diag *d);
 /* xml_rng.c: the same as a RelaxNG schema. */
 char *spec_schema(void);
 /* Shared by these: child element, attribute or text as a C string (xmlFree), NULL if there is none. */

@@ -227,7 +227,7 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 	static const char *const names[] = { "target=", "format=", "vdev=", "access=" };
 	char *copy = xstrdup(text), *rest = copy, *p;
 	unsigned int place = 0;
-	bool block, cdrom = false, old;
+	bool block, cdrom = false, discard = false, old;
 
 	old = !strncmp(text, "phy:", 4) || !strncmp(text, "file:", 5) || !strncmp(text, "tap:", 4);
 	while ((p = part(&rest))) {
@@ -239,6 +239,10 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 			field[i] = p + strlen(names[i]);
 		} else if (!strcmp(p, "devtype=cdrom") || !strcmp(p, "cdrom")) {
 			cdrom = true;
+		} else if (word_in(p, "discard no-discard")) {
+			discard = *p == 'd';
+		} else if (!strncmp(p, "backendtype=", 12)) {
+			continue;			/* how Xen does it */
 		} else if (strchr(p, '=')) {
 			diag_warn(r->d, line, "disk: \"%.40s\" has no meaning here: ignored", p);
 		} else if (place < 4) {
@@ -256,8 +260,9 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 		((char *)field[2])[strlen(field[2]) - 6] = 0;
 		cdrom = true;
 	}
-	put(b, "    <disk type='%s' device='%s'>\n      <driver name='vmi' type='%s'/>\n", block ? "block" : "file",
+	put(b, "    <disk type='%s' device='%s'>\n      <driver name='vmi' type='%s'", block ? "block" : "file",
 	    cdrom ? "cdrom" : "disk", field[1]);
+	sb_puts(b, discard ? " discard='unmap'/>\n" : "/>\n");
 	if (*field[0])
 		put(b, block ? "      <source dev='%s'/>\n" : "      <source file='%s'/>\n", field[0]);
 	put(b, "      <target dev='%s' bus='xen'/>\n", field[2]);
@@ -270,7 +275,7 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 static void vif(struct reader *r, struct strbuf *b, const char *text, unsigned int line)
 {
 	char *copy = xstrdup(text), *rest = copy, *p;
-	const char *bridge = NULL, *mac = NULL, *dev = NULL, *script = NULL;
+	const char *bridge = NULL, *mac = NULL, *dev = NULL, *script = NULL, *mtu = NULL;
 
 	while ((p = part(&rest))) {
 		if (!strncmp(p, "bridge=", 7))
@@ -281,6 +286,8 @@ static void vif(struct reader *r, struct strbuf *b, const char *text, unsigned i
 			dev = p + 8;
 		else if (!strncmp(p, "script=", 7))
 			script = p + 7;
+		else if (!strncmp(p, "mtu=", 4))
+			mtu = p + 4;
 		else if (*p)
 			diag_warn(r->d, line, "vif: \"%.40s\" has no meaning here: ignored", p);
 	}
@@ -292,6 +299,8 @@ static void vif(struct reader *r, struct strbuf *b, const char *text, unsigned i
 		put(b, "      <script path='%s'/>\n", script);
 	if (dev)
 		put(b, "      <target dev='%s'/>\n", dev);
+	if (mtu)
+		put(b, "      <mtu size='%s'/>\n", mtu);
 	put(b, "    </interface>\n");
 	free(copy);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <libxml/parser.h>
 
-#include "config.h"
+#include "xml_devices.h"
 
 const char *const action_names[NR_ACTIONS] = {
 	"destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart"
@@ -396,81 +396,6 @@ static void read_metadata(const xmlNode *dom, struct dom_config *c, struct diag 
 	}
 }
 
-static bool type_is(const xmlNode *n, const char *what)
-{
-	char *type = xml_attr(n, "type");
-	bool same = type && !strcmp(type, what);
-
-	xmlFree(type);
-	return same;
-}
-
-/* What a device's kind needs of its <source>. */
-static void check_source(const xmlNode *dev, const char *kind, const char *attr, struct diag *d)
-{
-	const xmlNode *src = xml_child(dev, "source");
-
-	if (type_is(dev, kind) && (!src || !xmlHasProp((xmlNode *)src, BAD_CAST attr)))
-		diag_error(d, xmlGetLineNo(dev), "<%s type='%s'> needs <source %s='...'/>", dev->name, kind, attr);
-}
-
-static void check_devices(const xmlNode *devices, struct diag *d)
-{
-	const char *targets[64];
-	size_t nr = 0;
-
-	for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
-		const char *name = (const char *)n->name;
-		char *target;
-
-		if (n->type != XML_ELEMENT_NODE)
-			continue;
-		if (!strcmp(name, "disk")) {
-			char *device = xml_attr(n, "device");
-			bool cdrom = device && word_in(device, "cdrom floppy");
-
-			xmlFree(device);
-			if (!cdrom || xml_child(n, "source")) {		/* an empty drive has none */
-				check_source(n, "file", "file", d);
-				check_source(n, "block", "dev", d);
-				check_source(n, "network", "protocol", d);
-				check_source(n, "vhostuser", "path", d);
-			}
-			if (!xml_child(n, "target"))
-				diag_error(d, xmlGetLineNo(n), "<disk> needs <target dev='...'/>");
-		} else if (!strcmp(name, "interface")) {
-			check_source(n, "bridge", "bridge", d);
-			check_source(n, "network", "network", d);
-			check_source(n, "vhostuser", "path", d);
-		} else if (!strcmp(name, "filesystem")) {
-			if (!xml_child(n, "source") || !xml_child(n, "target"))
-				diag_error(d, xmlGetLineNo(n), "<filesystem> needs <source dir='...'/> and <target dir='...'/>");
-		} else {
-			continue;
-		}
-		target = xml_attr(xml_child(n, "target"), strcmp(name, "filesystem") ? "dev" : "dir");
-		for (size_t i = 0; target && i < nr; i++) {
-			if (!strcmp(targets[i], target))
-				diag_error(d, xmlGetLineNo(n), "two devices have the target \"%.40s\"", target);
-		}
-		if (target && nr < ARRAY_SIZE(targets))
-			targets[nr++] = target;
-		else
-			xmlFree(target);
-	}
-	while (nr)
-		xmlFree((char *)targets[--nr]);
-}
-
-unsigned int config_devices(const struct dom_config *c)
-{
-	unsigned int nr = 0;
-
-	for (const xmlNode *n = c->kept[KEEP_DEVICES] ? c->kept[KEEP_DEVICES]->children : NULL; n; n = n->next)
-		nr += n->type == XML_ELEMENT_NODE && word_in((const char *)n->name, "disk interface filesystem rng channel");
-	return nr;
-}
-
 /* A domain without a console can say nothing: there is always one. */
 static void read_kept(xmlNode *dom, struct dom_config *c)
 {
@@ -487,6 +412,7 @@ static void read_kept(xmlNode *dom, struct dom_config *c)
 
 		xmlNewProp(con, BAD_CAST "type", BAD_CAST "pty");
 	}
+	xml_settle_devices(c->kept[KEEP_DEVICES]);
 }
 
 static bool check_type(const xmlNode *dom, struct diag *d)
@@ -533,11 +459,10 @@ struct dom_config *config_from_xml(const char *text, size_t len, struct diag *d)
 	read_actions(dom, c, d);
 	read_cputune(dom, c, d);
 	read_metadata(dom, c, d);
-	check_devices(xml_child(dom, "devices"), d);
+	xml_check_devices(xml_child(dom, "devices"), d);
+	if (!d->errors)
+		xml_judge_devices(xml_child(dom, "devices"), d);
 	read_kept(dom, c);
-	if (!d->errors && config_devices(c))
-		diag_add(d, DIAG_NOTE, xmlGetLineNo(xml_child(dom, "devices")),
-			 "%u of the devices are kept, but this version attaches only the console", config_devices(c));
 out:
 	if (doc)
 		xmlFreeDoc(doc);
@@ -546,4 +471,28 @@ out:
 		c = NULL;
 	}
 	return c;
+}
+
+xmlNode *device_from_xml(const char *text, size_t len, struct diag *d)
+{
+	xmlDoc *doc = parse(text, len, d);
+	xmlNode *dev = doc ? xmlDocGetRootElement(doc) : NULL, *devices, *own = NULL;
+
+	if (dev) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s", dev->name);
+		devices = xmlNewDocNode(doc, NULL, BAD_CAST "devices", NULL);
+		xmlDocSetRootElement(doc, devices);
+		xmlAddChild(devices, dev);
+		spec_check_devices(devices, d);
+		dev = xmlFirstElementChild(devices);
+		if (!dev && !d->errors)
+			diag_error(d, 0, "<%s> is no device that can be attached: there are disk, interface, rng, memballoon and console", name);
+		if (dev && !d->errors)
+			own = xmlCopyNode(dev, 1);
+	}
+	if (doc)
+		xmlFreeDoc(doc);
+	return own;
 }

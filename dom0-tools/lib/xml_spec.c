@@ -102,7 +102,7 @@ static const struct element char_kids[] = {
 
 static const struct element rng_kids[] = {
 	HAS("rate", { "bytes", V_UINT, 0, 1 }, { "period", V_UINT, 0, 0 }),
-	{ "backend", V_NAME, NULL, ATTRS({ "model", V_WORD, "random builtin", 1 }), NULL, MUST }, COMMON, { 0 }
+	{ "backend", V_TEXT, NULL, ATTRS({ "model", V_WORD, "random builtin", 1 }), NULL, MUST }, COMMON, { 0 }
 };
 
 static const struct element filesystem_kids[] = {
@@ -372,4 +372,13 @@ static void check_element(xmlNode *n, const struct element *spec, struct diag *d
 void spec_check(xmlNode *domain, struct diag *d)
 {
 	check_element(domain, &domain_spec, d);
+}
+
+void spec_check_devices(xmlNode *devices, struct diag *d)
+{
+	const struct element *e = domain_kids;
+
+	while (strcmp(e->name, "devices"))
+		e++;
+	check_element(devices, e, d);
 }

@@ -1,0 +1,563 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xml_devices.c - the elements of <devices>: what they mean, and what becomes
+ * of them in struct device.
+ *
+ * Names and single values are valid by then (xml_spec.c). What is wrong in
+ * itself is an error when a domain is defined; what only this version cannot do
+ * is kept, with a warning, and refuses the start. Files, bridges and the like
+ * are the manager's to check (devices_check()).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "xml_devices.h"
+
+#define SERIAL_MAX	20
+#define MTU_MIN		68
+
+/* Devices that have no target are named by their alias: this and a number. */
+static const struct {
+	const char *element, *prefix;
+} prefixes[] = {
+	{ "interface", "net" }, { "console", "console" }, { "rng", "rng" }, { "memballoon", "balloon" },
+};
+
+static bool is(const xmlNode *n, const char *name)
+{
+	return n->type == XML_ELEMENT_NODE && !strcmp((const char *)n->name, name);
+}
+
+static bool attr_is(const xmlNode *n, const char *attr, const char *value)
+{
+	char *s = xml_attr(n, attr);
+	bool same = s && !strcmp(s, value);
+
+	xmlFree(s);
+	return same;
+}
+
+static bool has(const xmlNode *n, const char *attr)
+{
+	return n && xmlHasProp((xmlNode *)n, BAD_CAST attr);
+}
+
+static bool empty_drive(const xmlNode *disk)
+{
+	return (attr_is(disk, "device", "cdrom") || attr_is(disk, "device", "floppy")) && !xml_child(disk, "source");
+}
+
+/* ---- what is wrong in itself ---- */
+
+static void need_source(const xmlNode *dev, const char *type, const char *attr, struct diag *d)
+{
+	if (attr_is(dev, "type", type) && !has(xml_child(dev, "source"), attr))
+		diag_error(d, xmlGetLineNo(dev), "<%s type='%s'> needs <source %s='...'/>", dev->name, type, attr);
+}
+
+/* "vda", "xvdb2": what Linux and libvirt call disks. */
+static bool disk_target_ok(const char *s)
+{
+	static const char *const starts[] = { "vd", "xvd", "sd", "hd", "fd" };
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+		if (strncmp(s, starts[i], strlen(starts[i])))
+			continue;
+		s += strlen(starts[i]);
+		n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+		return n >= 1 && n <= 3 && strspn(s + n, "0123456789") == strlen(s + n) && strlen(s) <= n + 3;
+	}
+	return false;
+}
+
+static void check_disk(const xmlNode *n, struct diag *d)
+{
+	char *target = xml_attr(xml_child(n, "target"), "dev"), *serial = xml_text(xml_child(n, "serial"));
+	char *protocol = xml_attr(xml_child(n, "source"), "protocol");
+
+	if (!empty_drive(n)) {
+		need_source(n, "file", "file", d);
+		need_source(n, "block", "dev", d);
+		need_source(n, "network", "protocol", d);
+		need_source(n, "vhostuser", "path", d);
+	}
+	if (!xml_child(n, "target"))
+		diag_error(d, xmlGetLineNo(n), "<disk> needs <target dev='...'/>");
+	else if (target && !disk_target_ok(target))
+		diag_error(d, xmlGetLineNo(n), "<target dev>: \"%.40s\" is no name of a disk: use vda, vdb, ...", target);
+	if (serial && strlen(serial) > SERIAL_MAX)
+		diag_error(d, xmlGetLineNo(n), "<serial>: \"%.40s\" is longer than the %d characters that a disk can tell", serial, SERIAL_MAX);
+	if (attr_is(n, "type", "network") && protocol && strcmp(protocol, "nbd"))
+		diag_error(d, xmlGetLineNo(n), "<source protocol>: \"%.40s\" is not known: there is nbd", protocol);
+	xmlFree(target);
+	xmlFree(serial);
+	xmlFree(protocol);
+}
+
+static bool get_u64(const xmlNode *n, const char *attr, uint64_t *v)
+{
+	char *s = xml_attr(n, attr);
+	bool ok = s && parse_u64(s, v);
+
+	xmlFree(s);
+	return ok;
+}
+
+static void check_interface(const xmlNode *n, struct diag *d)
+{
+	char *tap = xml_attr(xml_child(n, "target"), "dev");
+	uint64_t mtu;
+
+	need_source(n, "bridge", "bridge", d);
+	need_source(n, "network", "network", d);
+	need_source(n, "vhostuser", "path", d);
+	if (tap && (strlen(tap) > 15 || strpbrk(tap, "/:% \t\n") || !strcmp(tap, ".") || !strcmp(tap, "..")))
+		diag_error(d, xmlGetLineNo(n), "<target dev>: \"%.40s\" cannot be a network device: up to 15 characters, no blank, slash, colon or %%", tap);
+	if (get_u64(xml_child(n, "mtu"), "size", &mtu) && (mtu < MTU_MIN || mtu > 65535))
+		diag_error(d, xmlGetLineNo(n), "<mtu size>: %llu: give %d to 65535", (unsigned long long)mtu, MTU_MIN);
+	xmlFree(tap);
+}
+
+static void check_rng(const xmlNode *n, struct diag *d)
+{
+	char *path = xml_text(xml_child(n, "backend"));
+
+	if (path && *path && *path != '/')
+		diag_error(d, xmlGetLineNo(n), "<backend>: \"%.40s\" is not an absolute path", path);
+	xmlFree(path);
+}
+
+/* No two devices may have the same; takes value. */
+struct seen {
+	char *value[2 * DEVICES_MAX];
+	size_t nr;
+};
+
+static void unique(struct seen *s, char *value, const xmlNode *n, const char *what, struct diag *d)
+{
+	for (size_t i = 0; value && i < s->nr; i++) {
+		if (strcasecmp(s->value[i], value))
+			continue;
+		diag_error(d, xmlGetLineNo(n), "two devices have the %s \"%.40s\"", what, value);
+		break;
+	}
+	if (value && s->nr < ARRAY_SIZE(s->value))
+		s->value[s->nr++] = value;
+	else
+		xmlFree(value);
+}
+
+static void forget(struct seen *s)
+{
+	while (s->nr)
+		xmlFree(s->value[--s->nr]);
+}
+
+void xml_check_devices(const xmlNode *devices, struct diag *d)
+{
+	struct seen targets = { 0 }, macs = { 0 }, serials = { 0 };
+
+	for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		if (is(n, "disk")) {
+			check_disk(n, d);
+			unique(&serials, xml_text(xml_child(n, "serial")), n, "serial number", d);
+		} else if (is(n, "interface")) {
+			check_interface(n, d);
+			unique(&macs, xml_attr(xml_child(n, "mac"), "address"), n, "MAC address", d);
+		} else if (is(n, "rng")) {
+			check_rng(n, d);
+		} else if (is(n, "filesystem") && (!xml_child(n, "source") || !xml_child(n, "target"))) {
+			diag_error(d, xmlGetLineNo(n), "<filesystem> needs <source dir='...'/> and <target dir='...'/>");
+		}
+		if (is(n, "disk") || is(n, "interface"))
+			unique(&targets, xml_attr(xml_child(n, "target"), "dev"), n, "target", d);
+		else if (is(n, "filesystem"))
+			unique(&targets, xml_attr(xml_child(n, "target"), "dir"), n, "target", d);
+	}
+	forget(&targets);
+	forget(&macs);
+	forget(&serials);
+}
+
+/* ---- as struct device ---- */
+
+static const char *own(struct device_item *it, char *xml)
+{
+	char *s = xml && *xml ? xstrdup(xml) : NULL;
+
+	xmlFree(xml);
+	if (s)
+		it->text[it->nr_texts++] = s;
+	return s;
+}
+
+/* What is known, but not done: it is only said. */
+static void left_out(const xmlNode *n, const char *child, struct diag *d)
+{
+	const xmlNode *c = xml_child(n, child);
+
+	if (c)
+		diag_add(d, DIAG_NOTE, xmlGetLineNo(c), "<%s> of <%s> is kept, but has no effect in this version", child, n->name);
+}
+
+static unsigned int queues(const xmlNode *n)
+{
+	uint64_t v = 0;
+
+	get_u64(xml_child(n, "driver"), "queues", &v);
+	return v > 65535 ? 65535 : v;		/* the manager says what is too many */
+}
+
+static enum device_cache cache_of(const xmlNode *driver, struct diag *d)
+{
+	if (attr_is(driver, "cache", "directsync"))
+		diag_add(d, DIAG_NOTE, xmlGetLineNo(driver), "<driver cache>: directsync is writethrough here: the page cache is used");
+	return attr_is(driver, "cache", "writeback") ? DEVICE_CACHE_WRITEBACK :
+	       attr_is(driver, "cache", "unsafe") ? DEVICE_CACHE_UNSAFE :
+	       attr_is(driver, "cache", "writethrough") || attr_is(driver, "cache", "directsync") ? DEVICE_CACHE_WRITETHROUGH :
+	       DEVICE_CACHE_NONE;
+}
+
+/* False: not a device that can be attached; an error in d if it is meant to be. */
+static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d)
+{
+	const xmlNode *src = xml_child(n, "source"), *driver = xml_child(n, "driver");
+	struct device *dev = &it->dev;
+
+	left_out(n, "iotune", d);
+	left_out(n, "blockio", d);
+	if (empty_drive(n)) {
+		diag_add(d, DIAG_NOTE, dev->line, "an empty drive is kept, but not attached");
+		return false;
+	}
+	if (attr_is(n, "device", "floppy") || attr_is(n, "device", "lun")) {
+		diag_error(d, dev->line, "<disk device>: this version has disks and read-only CDs, no floppies and LUNs");
+		return false;
+	}
+	if (xml_child(n, "transient")) {
+		diag_error(d, dev->line, "<transient>: this version would write to the image: take a copy of it");
+		return false;
+	}
+	if (attr_is(n, "type", "network")) {
+		diag_error(d, dev->line, "<disk type='network'>: this version reaches no server by itself: let qemu-storage-daemon do it, and use type='vhostuser'");
+		return false;
+	}
+	dev->queues = queues(n);
+	if (attr_is(n, "type", "vhostuser")) {
+		dev->kind = DEVICE_VHOST_USER;
+		dev->device_id = 2;
+		dev->source = own(it, xml_attr(src, "path"));
+		return true;
+	}
+	dev->kind = DEVICE_BLOCK;
+	dev->source = own(it, xml_attr(src, attr_is(n, "type", "block") ? "dev" : "file"));
+	dev->format = own(it, xml_attr(driver, "type"));
+	dev->cache = cache_of(driver, d);
+	dev->discard = attr_is(driver, "discard", "unmap");
+	dev->readonly = xml_child(n, "readonly") || attr_is(n, "device", "cdrom");
+	dev->shareable = xml_child(n, "shareable");
+	dev->serial = own(it, xml_text(xml_child(n, "serial")));
+	return true;
+}
+
+static bool interface_device(const xmlNode *n, struct device_item *it, struct diag *d)
+{
+	static const char *const strict[] = { "vlan", "virtualport", "filterref" };
+	const xmlNode *src = xml_child(n, "source");
+	char *mac = xml_attr(xml_child(n, "mac"), "address"), *model = xml_attr(xml_child(n, "model"), "type");
+	struct device *dev = &it->dev;
+	uint64_t mtu = 0;
+
+	if (mac)
+		sscanf(mac, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &dev->mac[0], &dev->mac[1], &dev->mac[2], &dev->mac[3], &dev->mac[4], &dev->mac[5]);
+	if (model && !word_in(model, "virtio netfront virtio-transitional virtio-non-transitional"))
+		diag_add(d, DIAG_NOTE, dev->line, "<model>: \"%.40s\" is virtio here", model);
+	xmlFree(mac);
+	xmlFree(model);
+	left_out(n, "bandwidth", d);
+	left_out(n, "script", d);
+	left_out(n, "ip", d);
+	left_out(n, "route", d);
+	for (size_t i = 0; i < ARRAY_SIZE(strict); i++) {
+		if (xml_child(n, strict[i])) {
+			diag_error(d, dev->line, "<%s>: this version cannot keep to it: use a bridge that does, and take it out", strict[i]);
+			return false;
+		}
+	}
+	if (attr_is(n, "type", "user") || attr_is(n, "type", "network")) {
+		char *type = xml_attr(n, "type");
+
+		diag_error(d, dev->line, "<interface type='%s'>: this version makes no networks itself: use type='bridge' and a bridge of domain 0", type);
+		xmlFree(type);
+		return false;
+	}
+	get_u64(xml_child(n, "mtu"), "size", &mtu);
+	dev->mtu = mtu;
+	dev->queues = queues(n);
+	dev->link_down = attr_is(xml_child(n, "link"), "state", "down");
+	if (attr_is(n, "type", "vhostuser")) {
+		if (attr_is(src, "mode", "server")) {
+			diag_error(d, dev->line, "<source mode='server'>: this version connects to a vhost-user server: use mode='client'");
+			return false;
+		}
+		dev->kind = DEVICE_VHOST_USER;
+		dev->device_id = 1;
+		dev->source = own(it, xml_attr(src, "path"));
+		return true;
+	}
+	dev->kind = DEVICE_NET;
+	if (attr_is(n, "type", "bridge"))
+		dev->bridge = own(it, xml_attr(src, "bridge"));
+	dev->tap = own(it, xml_attr(xml_child(n, "target"), "dev"));
+	dev->vhost = attr_is(xml_child(n, "driver"), "name", "vhost");
+	return true;
+}
+
+static bool first_of_kind(const xmlNode *n)
+{
+	for (const xmlNode *p = n->prev; p; p = p->prev) {
+		if (is(p, (const char *)n->name))
+			return false;
+	}
+	return true;
+}
+
+static bool other_device(const xmlNode *n, struct device_item *it, struct diag *d)
+{
+	struct device *dev = &it->dev;
+
+	if (is(n, "console")) {
+		dev->kind = DEVICE_CONSOLE;
+		if (first_of_kind(n))
+			return false;		/* the hypervisor's own, which needs no device */
+		if (has(n, "type") && !attr_is(n, "type", "pty"))
+			diag_error(d, dev->line, "<console>: this version has consoles of the type pty");
+		return !has(n, "type") || attr_is(n, "type", "pty");
+	}
+	if (is(n, "rng")) {
+		dev->kind = DEVICE_RNG;
+		left_out(n, "rate", d);
+		dev->source = attr_is(xml_child(n, "backend"), "model", "builtin") ? NULL : own(it, xml_text(xml_child(n, "backend")));
+		return true;
+	}
+	if (is(n, "memballoon")) {
+		dev->kind = DEVICE_BALLOON;
+		return !attr_is(n, "model", "none");
+	}
+	if (is(n, "filesystem"))
+		diag_error(d, dev->line, "<filesystem>: this version shares no folders: use a disk");
+	else if (is(n, "channel"))
+		diag_add(d, DIAG_NOTE, dev->line, "<channel> is kept, but not attached by this version");
+	return false;
+}
+
+bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN])
+{
+	char *s = is(n, "disk") ? xml_attr(xml_child(n, "target"), "dev") : xml_attr(xml_child(n, "alias"), "name");
+	bool ok = s && is(n, "disk");
+
+	for (size_t i = 0; s && i < ARRAY_SIZE(prefixes); i++) {
+		size_t len = strlen(prefixes[i].prefix);
+
+		if (is(n, prefixes[i].element) && !strncmp(s, prefixes[i].prefix, len))
+			ok = s[len] && strlen(s + len) <= 3 && strspn(s + len, "0123456789") == strlen(s + len);
+	}
+	snprintf(name, DEVICE_NAME_LEN, "%s", ok ? s : "");
+	xmlFree(s);
+	return ok;
+}
+
+struct device_item *device_item(const xmlNode *n, struct diag *d)
+{
+	struct device_item *it = xcalloc(1, sizeof(*it));
+	bool ok;
+
+	it->dev.line = xmlGetLineNo(n);
+	it->dev.name = it->name;
+	device_name(n, it->name);
+	ok = is(n, "disk") ? disk_device(n, it, d) : is(n, "interface") ? interface_device(n, it, d) : other_device(n, it, d);
+	if (ok)
+		return it;
+	device_item_free(it);
+	return NULL;
+}
+
+void device_item_free(struct device_item *it)
+{
+	while (it && it->nr_texts)
+		free(it->text[--it->nr_texts]);
+	free(it);
+}
+
+void xml_judge_devices(const xmlNode *devices, struct diag *d)
+{
+	for (const xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		struct diag own = { 0 };
+
+		if (n->type != XML_ELEMENT_NODE)
+			continue;
+		device_item_free(device_item(n, &own));
+		for (unsigned int i = 0; i < own.nr; i++)
+			diag_add(d, own.items[i].level == DIAG_ERROR ? DIAG_WARNING : own.items[i].level, own.items[i].line, "%s%s",
+				 own.items[i].text, own.items[i].level == DIAG_ERROR ? " (kept, but the domain cannot start with it)" : "");
+		diag_free(&own);
+	}
+}
+
+/* ---- the tree ---- */
+
+static void set_default(xmlNode *n, const char *attr, const char *value)
+{
+	if (!has(n, attr))
+		xmlNewProp(n, BAD_CAST attr, BAD_CAST value);
+}
+
+void xml_settle_devices(xmlNode *devices)
+{
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		xmlNode *driver;
+
+		if (!is(n, "disk"))
+			continue;
+		set_default(n, "device", "disk");
+		if (xml_child(n, "target"))
+			set_default(xml_child(n, "target"), "bus", "virtio");
+		if (!attr_is(n, "type", "file") && !attr_is(n, "type", "block"))
+			continue;
+		if (empty_drive(n))
+			continue;
+		driver = xml_child(n, "driver");
+		if (!driver) {
+			driver = xmlNewNode(NULL, BAD_CAST "driver");
+			if (n->children)
+				xmlAddPrevSibling(n->children, driver);
+			else
+				xmlAddChild(n, driver);
+			set_default(driver, "name", "vmi");
+		}
+		set_default(driver, "type", "raw");
+	}
+}
+
+void config_make_macs(struct dom_config *c)
+{
+	xmlNode *devices = c->kept[KEEP_DEVICES];
+
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		unsigned char r[5] = { 0 };
+		char text[18];
+		xmlNode *mac;
+
+		if (!is(n, "interface") || xml_child(n, "mac"))
+			continue;
+		if (getrandom(r, sizeof(r), 0) != sizeof(r))
+			continue;			/* the manager makes one */
+		/* 02: of nobody's hardware. */
+		snprintf(text, sizeof(text), "02:%02x:%02x:%02x:%02x:%02x", r[0], r[1], r[2], r[3], r[4]);
+		mac = xmlNewNode(NULL, BAD_CAST "mac");
+		xmlNewProp(mac, BAD_CAST "address", BAD_CAST text);
+		if (n->children)
+			xmlAddPrevSibling(n->children, mac);
+		else
+			xmlAddChild(n, mac);
+	}
+}
+
+static const xmlNode *named(const xmlNode *devices, const char *name, const xmlNode *before)
+{
+	char own[DEVICE_NAME_LEN];
+
+	for (const xmlNode *n = devices->children; n && n != before; n = n->next) {
+		if (n->type == XML_ELEMENT_NODE && device_name(n, own) && !strcmp(own, name))
+			return n;
+	}
+	return NULL;
+}
+
+static void give_alias(xmlNode *devices, xmlNode *n, const char *prefix)
+{
+	xmlNode *alias = xml_child(n, "alias");
+	char name[DEVICE_NAME_LEN];
+
+	if (device_name(n, name) && !named(devices, name, n))
+		return;
+	for (unsigned int i = 0; ; i++) {
+		snprintf(name, sizeof(name), "%s%u", prefix, i);
+		if (!named(devices, name, NULL))
+			break;
+	}
+	if (!alias)
+		alias = xmlNewChild(n, NULL, BAD_CAST "alias", NULL);
+	xmlSetProp(alias, BAD_CAST "name", BAD_CAST name);
+}
+
+void config_name_devices(struct dom_config *c)
+{
+	xmlNode *devices = c->kept[KEEP_DEVICES];
+
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+			if (is(n, prefixes[i].element) && !attr_is(n, "model", "none"))
+				give_alias(devices, n, prefixes[i].prefix);
+		}
+	}
+}
+
+bool config_shares_memory(const struct dom_config *c)
+{
+	return attr_is(xml_child(c->kept[KEEP_MEMORYBACKING], "access"), "mode", "shared");
+}
+
+struct dom_config *config_with_device(const struct dom_config *c, const xmlNode *dev, struct diag *d)
+{
+	struct dom_config *to = config_copy(c);
+	xmlNode *devices = to->kept[KEEP_DEVICES];
+
+	for (xmlNode *n = devices->children; n; n = n->next)
+		n->line = 0;
+	if (is(dev, "memballoon") && xml_child(devices, "memballoon")) {
+		xmlNode *old = xml_child(devices, "memballoon");
+
+		if (attr_is(old, "model", "none")) {
+			xmlUnlinkNode(old);
+			xmlFreeNode(old);
+		} else {
+			diag_error(d, xmlGetLineNo(dev), "the domain has a <memballoon>: there is only one");
+		}
+	}
+	xmlAddChild(devices, xmlCopyNode((xmlNode *)dev, 1));
+	xml_settle_devices(devices);
+	xml_check_devices(devices, d);
+	if (!d->errors)
+		return to;
+	config_free(to);
+	return NULL;
+}
+
+xmlNode *config_find_device(const struct dom_config *c, const char *kind, const char *key)
+{
+	xmlNode *devices = c->kept[KEEP_DEVICES], *found = NULL;
+
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		char *target, *mac;
+		char name[DEVICE_NAME_LEN];
+		bool same;
+
+		if (!is(n, kind))
+			continue;
+		target = xml_attr(xml_child(n, "target"), "dev");
+		mac = xml_attr(xml_child(n, "mac"), "address");
+		same = !key || (target && !strcmp(target, key)) || (mac && !strcasecmp(mac, key)) || (device_name(n, name) && !strcmp(name, key));
+		xmlFree(target);
+		xmlFree(mac);
+		if (same && found)
+			return NULL;
+		if (same)
+			found = n;
+	}
+	return found;
+}

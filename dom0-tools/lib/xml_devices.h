@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xml_devices.h - the devices of a configuration: their elements checked,
+ * found, and as struct device for the manager (devices.h).
+ */
+#ifndef LIB_XML_DEVICES_H
+#define LIB_XML_DEVICES_H
+
+#include "config.h"
+#include "devices.h"
+
+#define DEVICE_TEXTS	6
+
+/* A device and the strings that it points to. */
+struct device_item {
+	struct device dev;
+	char name[DEVICE_NAME_LEN];
+	char *text[DEVICE_TEXTS];
+	unsigned int nr_texts;
+};
+
+/* What elements mean together: errors. */
+void xml_check_devices(const xmlNode *devices, struct diag *d);
+/* What this version leaves out (notes), and what it cannot start with (warnings). */
+void xml_judge_devices(const xmlNode *devices, struct diag *d);
+/* Defaults that are better seen: a disk's format, bus and device. */
+void xml_settle_devices(xmlNode *devices);
+
+/*
+ * The device of an element; its line is for messages. NULL: there is none to attach
+ * (the first console, an empty drive, ...), or this version cannot: an error in d.
+ */
+struct device_item *device_item(const xmlNode *n, struct diag *d);
+void device_item_free(struct device_item *it);
+/* The name that the manager gives it: a disk's target, else its alias; false: it has none (yet). */
+bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN]);
+
+/* Addresses for interfaces without: random ones. */
+void config_make_macs(struct dom_config *c);
+/* Names for devices that have no target, as their alias: for a domain that runs. */
+void config_name_devices(struct dom_config *c);
+/* Its memory is the back ends' too: <memoryBacking><access mode='shared'/>. */
+bool config_shares_memory(const struct dom_config *c);
+
+/* One element of <devices>, its names and values checked; NULL: d says why not. xmlFreeNode(). */
+xmlNode *device_from_xml(const char *text, size_t len, struct diag *d);
+/* c with this device too (line 0 for all that was there before), checked as a whole; NULL: d says why not. */
+struct dom_config *config_with_device(const struct dom_config *c, const xmlNode *dev, struct diag *d);
+/* kind: the element's name. key: target, MAC address or alias; NULL: there is one alone. NULL: none, or not one alone. */
+xmlNode *config_find_device(const struct dom_config *c, const char *kind, const char *key);
+
+#endif
