@@ -4,8 +4,9 @@
  * vmi-boot ask of it.
  *
  * One object per domain, one thread. It has its own epoll: wait for
- * devices_fd(), then call devices_work(); callbacks come only from there. The
- * calls do not wait for guests or back ends.
+ * devices_fd(), then call devices_work(). Callbacks come from there, and from
+ * attaching and detaching where that is done at once. No call waits for guests or
+ * back ends.
  *
  * A device is described by struct device, whose strings stay the caller's. The
  * order for a new domain: build it, devices_open(), devices_attach() of each,
@@ -107,8 +108,7 @@ struct devices_config {
 	bool share_full;		/* <memory share="full">: back ends see all of its memory */
 	bool resume;			/* the domain has run with another manager */
 	bool simulate;			/* there is no hypervisor: check, keep and list, start nothing */
-	const char *dir;		/* for what outlives the manager; NULL: nothing does */
-	const char *program;		/* of the back ends; NULL: /bin/vmi-back */
+	const char *dir;		/* for what outlives the manager, its own (0700); NULL: nothing does */
 	/* device: the name; it may be a device that just went. */
 	void (*event)(void *arg, enum device_event what, const char *name, const char *text);
 	void *arg;
@@ -117,12 +117,13 @@ struct devices_config {
 struct devices;
 
 /*
- * Before anything is opened: each problem of these n devices becomes an error in d, with its
- * line: names, serials, MAC addresses (also those of other domains here), missing files and
- * bridges, formats that are not what they are said to be, sizes, more than there are slots.
- * have: the domain's devices so far, or NULL. Whether another domain holds an image is known only by attaching.
+ * Before anything is attached: each problem of these n devices becomes an error in d, with its line: what is missing or
+ * impossible, names, serials and MAC addresses that are there twice, more than there are slots. have: the domain's devices
+ * so far, or NULL. With `start`, also what the machine lacks: files that are missing or not of the format that they are
+ * said to have, wrong sizes, missing bridges, MAC addresses of other domains; what a definition may still lack. Whether
+ * another domain holds an image is known only by attaching.
  */
-void devices_check(const struct devices *have, const struct device *list, unsigned int n, struct diag *d);
+void devices_check(const struct devices *have, const struct device *list, unsigned int n, bool start, struct diag *d);
 
 /* NULL: *err says why. Ends nothing of the domain. */
 struct devices *devices_open(const struct devices_config *cfg, struct hv_error *err);

@@ -19,9 +19,12 @@
 #include <sys/random.h>
 #include <termios.h>
 #include <unistd.h>
+#include <vmi/bus.h>
 #include "../lib/build.h"
 #include "../lib/call.h"
+#include "../lib/devices.h"
 #include "../lib/signature.h"
+#include "options.h"
 
 static const char usage[] =
 "usage: vmi-boot [OPTION]... --kernel FILE [-- COMMAND-LINE...]\n"
@@ -34,6 +37,12 @@ static const char usage[] =
 "  -c, --vcpus N       processors                         (1)\n"
 "  -n, --name NAME     name                               (boot-PID)\n"
 "  -w, --weight N      share of the processors, 1 to 65535 (256)\n"
+"  -d, --disk FILE[,readonly][,serial=TEXT][,cache=none|writeback|writethrough|unsafe][,shareable]\n"
+"                      a raw image or a block device as a disk: /dev/vda, ...; repeatable\n"
+"  -N, --net BRIDGE[,mac=ADDRESS][,mtu=N][,tap=NAME][,vhost]\n"
+"                      a network card on a bridge; repeatable\n"
+"      --rng           an entropy device\n"
+"      --share full    back ends see all of the memory: faster, less apart (bounce: the guest copies)\n"
 "  -l, --line1 DEVICE  connect the domain's second console line to this terminal\n"
 "  -o, --output FILE   write the console there instead\n"
 "      --trust FILE    start only signed files: each has a CMS signature next to it, NAME.p7s;\n"
@@ -152,18 +161,48 @@ static void input(int fd, uint32_t domid, struct link *l)
 	}
 }
 
+static void device_event(void *arg, enum device_event what, const char *name, const char *text)
+{
+	(void)arg;
+	if (what == DEVICE_EV_DIED || what == DEVICE_EV_ERROR || what == DEVICE_EV_LOG)
+		fprintf(stderr, "vmi-boot: %s%s%s\r\n", name, *name ? ": " : "", text);
+}
+
+/* NULL: it was said why. */
+static struct devices *attach(const struct hv_config *cfg, uint32_t domid, const struct device_list *list)
+{
+	struct devices_config dc = { .domid = domid, .memory = cfg->memory, .share_full = cfg->share == VMI_BUS_FULL, .event = device_event };
+	struct hv_error err;
+	struct devices *m;
+
+	memcpy(dc.uuid, cfg->uuid, sizeof(dc.uuid));
+	m = devices_open(&dc, &err);
+	for (unsigned int i = 0; m && i < list->nr; i++) {
+		if (devices_attach(m, &list->dev[i], &err)) {
+			devices_close(m);
+			m = NULL;
+		}
+	}
+	if (!m)
+		complain(err.text);
+	return m;
+}
+
 /* Until it stops; its last state. */
-static struct vmi_dom_info serve(int fd, uint32_t domid, struct link *link, int nr)
+static struct vmi_dom_info serve(int fd, uint32_t domid, struct link *link, int nr, struct devices *devices)
 {
 	struct vmi_dom_info info;
 
 	for (;;) {
-		struct pollfd p[3] = { { .fd = fd, .events = POLLIN } };
+		struct pollfd p[4] = { { .fd = fd, .events = POLLIN } };
 		struct vmi_dom_event e;
 
 		for (int i = 0; i < nr; i++)
 			p[i + 1] = (struct pollfd){ .fd = link[i].nr_held ? -1 : link[i].in, .events = POLLIN };
-		poll(p, nr + 1, -1);
+		p[nr + 1] = (struct pollfd){ .fd = devices ? devices_fd(devices) : -1, .events = POLLIN };
+		poll(p, nr + 2, -1);
+		if (p[nr + 1].revents)
+			devices_work(devices);
 		while (!call_dom_event(fd, &e))
 			;
 		for (int i = 0; i < nr; i++) {
@@ -215,13 +254,15 @@ int main(int argc, char **argv)
 		{ "kernel", 1, NULL, 'k' }, { "initrd", 1, NULL, 'i' }, { "memory", 1, NULL, 'm' },
 		{ "vcpus", 1, NULL, 'c' }, { "name", 1, NULL, 'n' }, { "weight", 1, NULL, 'w' },
 		{ "line1", 1, NULL, 'l' }, { "output", 1, NULL, 'o' }, { "time", 0, NULL, 'T' },
-		{ "trust", 1, NULL, 't' },
+		{ "trust", 1, NULL, 't' }, { "disk", 1, NULL, 'd' }, { "net", 1, NULL, 'N' }, { "rng", 0, NULL, 'R' }, { "share", 1, NULL, 's' },
 		{ "help", 0, NULL, 'h' }, { 0 },
 	};
 	struct hv_config cfg = { .memory = 64 << 20, .vcpus = 1, .max_vcpus = 1, .weight = HV_WEIGHT };
 	struct link link[2] = { { .line = 0, .in = STDIN_FILENO, .out = STDOUT_FILENO } };
 	struct vmi_machine begin = { 0 }, built = { 0 }, end = { 0 };
 	char name[HV_NAME_LEN], cmdline[VMI_CMDLINE_MAX] = "";
+	static struct device_list list;
+	struct devices *devices = NULL;
 	struct vmi_dom_info info;
 	struct hv_error err;
 	int c, fd, nr = 1;
@@ -230,7 +271,7 @@ int main(int argc, char **argv)
 
 	snprintf(name, sizeof(name), "boot-%d", getpid());
 	cfg.name = name;
-	while ((c = getopt_long(argc, argv, "k:i:m:c:n:w:l:o:", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "k:i:m:c:n:w:l:o:d:N:", options, NULL)) != -1) {
 		switch (c) {
 		case 'k': cfg.kernel = optarg; break;
 		case 'i': cfg.initrd = optarg; break;
@@ -247,6 +288,25 @@ int main(int argc, char **argv)
 		case 't':
 			cfg.trust = optarg;
 			cfg.verify = signature_check;
+			break;
+		case 'd':
+			if (!option_disk(&list, optarg))
+				return EXIT_USAGE;
+			break;
+		case 'N':
+			if (!option_net(&list, optarg))
+				return EXIT_USAGE;
+			break;
+		case 'R':
+			if (!option_rng(&list))
+				return EXIT_USAGE;
+			break;
+		case 's':
+			if (strcmp(optarg, "full") && strcmp(optarg, "bounce")) {
+				fprintf(stderr, "vmi-boot: --share %s: it is full or bounce\n", optarg);
+				return EXIT_USAGE;
+			}
+			cfg.share = *optarg == 'f' ? VMI_BUS_FULL : VMI_BUS_BOUNCE;
 			break;
 		case 'T': time = true; break;
 		case 'h': fputs(usage, stdout); return 0;
@@ -276,6 +336,10 @@ int main(int argc, char **argv)
 	domid = build_domain(fd, &cfg, &err);
 	if (domid < 0)
 		return complain(err.text);
+	if (list.nr && !(devices = attach(&cfg, domid, &list))) {
+		call_dom_destroy(fd, domid);
+		return 1;
+	}
 	sigaction(SIGINT, &(struct sigaction){ .sa_handler = on_signal }, NULL);
 	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_signal }, NULL);
 	sigaction(SIGHUP, &(struct sigaction){ .sa_handler = on_signal }, NULL);
@@ -292,8 +356,9 @@ int main(int argc, char **argv)
 	}
 	call_dom_unpause(fd, domid);
 	call_machine_info(fd, &built);
-	info = serve(fd, domid, link, nr);
+	info = serve(fd, domid, link, nr, devices);
 	call_machine_info(fd, &end);
+	devices_close(devices);
 	call_dom_destroy(fd, domid);
 	if (time)
 		fprintf(stderr, "vmi-boot: created in %.1f ms, ran %.1f ms, processor time %.1f ms, memory touched %lu KiB\n",

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * broker.h - what the manager of devices needs root for, and nothing else of it.
+ *
+ * After broker_start() these calls are carried out by a process that keeps root
+ * for them; without it, by the caller. All return a descriptor or a negative errno,
+ * and do not wait for anybody but that process.
+ */
+#ifndef LIB_BROKER_H
+#define LIB_BROKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define BROKER_MAX_FDS	64
+#define BROKER_MAX_ARGS	2048
+
+/* Starts the process: 0, or a negative errno. It ends with its caller. */
+int broker_start(void);
+
+/* A port of domain 0, bound to `port` of the domain. */
+int broker_port(uint32_t domid, uint32_t port);
+/* A new port of the domain, that domain 0 may bind: its number. */
+int broker_alloc(uint32_t domid);
+/* A range of the domain's memory (VMI_DEV_MEM_LEND). */
+int broker_lend(uint32_t domid, uint64_t gpa, uint64_t size);
+/* A tap of this name, up, and on the bridge if that is not ""; the far end has this MAC address. mtu 0: the bridge's; *mtu: as it is. */
+int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int *mtu);
+/* /dev/vhost-net */
+int broker_vhost(void);
+/*
+ * Runs a program as the domain's own user, without privileges. args: argv, each with its zero. In it the
+ * nr descriptors are 3, 4, ... A pidfd, and in *pid its number.
+ */
+int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
+/* Ends what was spawned. */
+int broker_kill(int pidfd);
+
+/* ---- broker_do.c: as whoever calls ---- */
+
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_KILL, NR_BROKER_OPS };
+
+struct broker_request {
+	uint32_t op, domid, port, mtu;
+	uint64_t gpa, size;
+	uint8_t mac[6];
+	char name[16], bridge[16];
+	uint32_t nr_fds, len;			/* of the descriptors that come with it; bytes of args */
+	char args[BROKER_MAX_ARGS];
+};
+
+struct broker_answer {
+	int32_t rc;				/* negative errno; else 0, and a descriptor comes with it (BROKER_ALLOC: the number) */
+	uint32_t mtu;
+	int32_t pid;
+};
+
+/* The new descriptor is in *fd, or -1. */
+struct broker_answer broker_do(const struct broker_request *r, const int *fds, int *fd);
+
+#endif

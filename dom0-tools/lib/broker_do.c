@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * broker_do.c - what root does for the manager of devices: ports, lent memory, taps, and
+ * processes with the rights of nobody.
+ *
+ * Each domain has a user of its own for its back ends, so that those of one domain
+ * cannot touch those of another.
+ *
+ * Trust: see broker.c; every field is checked here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/sockios.h>
+#include <vmi/dev.h>
+
+#include "broker.h"
+#include "call.h"
+
+#define BACK_UID	0x40000000u	/* and the domain's number; nobody else's */
+#define BACK_PROGRAM	"/sbin/vmi-back"
+
+static int opened(const char *path, unsigned long cmd, const void *arg)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK), rc;
+
+	if (fd < 0)
+		return -errno;
+	if (cmd && ioctl(fd, cmd, arg) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int alloc(uint32_t domid)
+{
+	int fd = call_open();
+	long port;
+
+	if (fd < 0)
+		return fd;
+	port = call_evt_alloc(fd, domid, VMI_DOMID_SELF);
+	close(fd);
+	return port;
+}
+
+/* The tap's own end; Linux' bridge takes the lowest address for its own, so ours is a high one. */
+static int set_up(const struct broker_request *r, unsigned int *mtu)
+{
+	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
+	struct ifreq i = { 0 };
+
+	if (s < 0)
+		return -errno;
+	if (*r->bridge) {
+		memcpy(i.ifr_name, r->bridge, IFNAMSIZ);
+		if (!*mtu && !ioctl(s, SIOCGIFMTU, &i))
+			*mtu = i.ifr_mtu;
+		i.ifr_ifindex = if_nametoindex(r->name);
+		if (ioctl(s, SIOCBRADDIF, &i))
+			rc = -errno;
+	}
+	memset(&i, 0, sizeof(i));
+	memcpy(i.ifr_name, r->name, IFNAMSIZ);
+	if (*mtu) {
+		i.ifr_mtu = *mtu;
+		if (!rc && ioctl(s, SIOCSIFMTU, &i))
+			rc = -errno;
+	} else if (!ioctl(s, SIOCGIFMTU, &i)) {
+		*mtu = i.ifr_mtu;
+	}
+	i.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(i.ifr_hwaddr.sa_data, r->mac, 6);
+	i.ifr_hwaddr.sa_data[0] = (char)0xfe;
+	if (!rc && ioctl(s, SIOCSIFHWADDR, &i))
+		rc = -errno;
+	if (!rc && ioctl(s, SIOCGIFFLAGS, &i))
+		rc = -errno;
+	i.ifr_flags |= IFF_UP;
+	if (!rc && ioctl(s, SIOCSIFFLAGS, &i))
+		rc = -errno;
+	close(s);
+	return rc;
+}
+
+static int tap(const struct broker_request *r, unsigned int *mtu)
+{
+	struct ifreq i = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int fd, rc;
+
+	if (!memchr(r->name, 0, sizeof(r->name)) || !memchr(r->bridge, 0, sizeof(r->bridge)) || !*r->name || strchr(r->name, '%'))
+		return -EINVAL;
+	if (*r->bridge && !if_nametoindex(r->bridge))
+		return -ENODEV;
+	memcpy(i.ifr_name, r->name, IFNAMSIZ);
+	*mtu = r->mtu;
+	fd = opened("/dev/net/tun", TUNSETIFF, &i);
+	if (fd < 0)
+		return fd;
+	rc = set_up(r, mtu);
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+static void limit(int what, rlim_t to)
+{
+	setrlimit(what, &(struct rlimit){ to, to });
+}
+
+static _Noreturn void child(uint32_t domid, char *const *argv, const int *fds, unsigned int nr)
+{
+	static const char why[] = "error cannot run " BACK_PROGRAM ": install it\n";
+	uid_t id = BACK_UID + domid;
+	int null = open("/dev/null", O_RDWR);
+
+	/* Out of the way first: some may have numbers that others are to get. */
+	int high[BROKER_MAX_FDS];
+
+	for (unsigned int i = 0; i < nr; i++)
+		high[i] = fcntl(fds[i], F_DUPFD, 3 + BROKER_MAX_FDS);
+	for (unsigned int i = 0; i < nr; i++)
+		dup2(high[i], 3 + i);
+	dup2(null, 0);
+	dup2(null, 1);
+	close_range(3 + nr, ~0u, 0);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &(sigset_t){ 0 }, NULL);
+	setsid();
+	umask(077);
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NOFILE, 3 + 2 * BROKER_MAX_FDS);
+	limit(RLIMIT_MEMLOCK, RLIM_INFINITY);	/* io_uring's rings and buffers */
+	if (!chdir("/") && !setgroups(0, NULL) && !setresgid(id, id, id) && !setresuid(id, id, id) &&
+	    !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		execve(BACK_PROGRAM, argv, (char *[]){ NULL });
+	/* The last descriptor is the control socket. */
+	(void)!write(2 + nr, why, sizeof(why) - 1);
+	_exit(127);
+}
+
+static int spawn(const struct broker_request *r, const int *fds, int32_t *pid)
+{
+	char args[BROKER_MAX_ARGS], *argv[64];
+	unsigned int n = 0;
+	int pidfd;
+
+	if (!r->len || r->args[r->len - 1] || !r->nr_fds)
+		return -EINVAL;
+	memcpy(args, r->args, r->len);
+	for (char *p = args; p < args + r->len; p += strlen(p) + 1) {
+		if (n == 63)
+			return -E2BIG;
+		argv[n++] = p;
+	}
+	argv[n] = NULL;
+	*pid = fork();
+	if (!*pid)
+		child(r->domid, argv, fds, r->nr_fds);
+	if (*pid < 0)
+		return -errno;
+	pidfd = syscall(SYS_pidfd_open, *pid, 0);
+	return pidfd < 0 ? -errno : pidfd;
+}
+
+struct broker_answer broker_do(const struct broker_request *r, const int *fds, int *fd)
+{
+	struct broker_answer a = { .rc = -EINVAL };
+	int rc = -EINVAL;
+
+	*fd = -1;
+	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_LEND && !r->domid))
+		return a;
+	switch (r->op) {
+	case BROKER_PORT:
+		rc = opened("/dev/vmi/port", VMI_DEV_PORT_BIND, &(struct vmi_dev_port){ .domid = r->domid, .port = r->port });
+		break;
+	case BROKER_ALLOC:
+		a.rc = alloc(r->domid);
+		return a;
+	case BROKER_LEND:
+		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_LEND, &(struct vmi_dev_mem){ .domid = r->domid, .gpa = r->gpa, .size = r->size });
+		break;
+	case BROKER_TAP:
+		rc = tap(r, &a.mtu);
+		break;
+	case BROKER_VHOST:
+		rc = opened("/dev/vhost-net", 0, NULL);
+		break;
+	case BROKER_SPAWN:
+		rc = spawn(r, fds, &a.pid);
+		break;
+	case BROKER_KILL:
+		a.rc = r->nr_fds == 1 && !syscall(SYS_pidfd_send_signal, fds[0], SIGKILL, NULL, 0) ? 0 : -ESRCH;
+		return a;
+	}
+	a.rc = rc < 0 ? rc : 0;
+	*fd = rc < 0 ? -1 : rc;
+	return a;
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_back.c - the back end of a device: how it is started, what it says, and that
+ * it is started again when it dies.
+ *
+ * It gets descriptors and no names (docs/io.md). A successor gets the same: what was
+ * in flight is in the state file, and the guest notices a pause. One that dies
+ * again and again is started more and more slowly, but never given up: the cause
+ * may go away (memory, a disk that comes back).
+ *
+ * Trust: a back end may have been taken over by its guest. Of what it says only
+ * `ready` means something; the rest is text of bounded length and rate.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "devices_int.h"
+
+#define LINE_LONGEST	512
+#define LINES_MAX	20		/* in LINES_TIME */
+#define LINES_TIME	(10 * SECOND)
+#define DEATHS_TIME	(30 * SECOND)
+#define DEATHS_SAID	5
+#define SLOWEST		(10 * SECOND)
+
+/* A command line and its descriptors, which are 3, 4, ... there. */
+struct command {
+	struct strbuf args;
+	int fds[BROKER_MAX_FDS];
+	unsigned int nr;
+};
+
+static unsigned int pass(struct command *c, int fd)
+{
+	c->fds[c->nr] = fd;
+	return 3 + c->nr++;
+}
+
+static void arg(struct command *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void arg(struct command *c, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	sb_add(&c->args, text, strlen(text) + 1);
+}
+
+static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int *conn)
+{
+	const struct device *dev = &s->dev;
+
+	switch (dev->kind) {
+	case DEVICE_BLOCK:
+		arg(c, "file=%u", pass(c, s->open.fd));
+		arg(c, "readonly=%d", dev->readonly);
+		arg(c, "cache=%s", device_cache_names[dev->cache]);
+		arg(c, "discard=%d", dev->discard);
+		if (dev->serial)
+			arg(c, "serial=%s", dev->serial);
+		break;
+	case DEVICE_NET:
+		arg(c, "tap=%u", pass(c, s->open.fd));
+		arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
+		if (s->open.mtu)
+			arg(c, "mtu=%u", s->open.mtu);
+		arg(c, "link=%d", s->link);
+		if (s->open.other >= 0)
+			arg(c, "vhost=%u", pass(c, s->open.other));
+		break;
+	case DEVICE_CONSOLE:
+		arg(c, "pty=%u", pass(c, s->open.fd));
+		break;
+	case DEVICE_RNG:
+		arg(c, "file=%u", pass(c, s->open.fd));
+		break;
+	case DEVICE_BALLOON:
+		arg(c, "target=%lu", device_balloon(m, dev));
+		break;
+	case DEVICE_VHOST_USER:
+		*conn = vhost_user_connect(dev->source);
+		if (*conn < 0)
+			return *conn;
+		arg(c, "socket=%u", pass(c, *conn));
+		arg(c, "device=%u", dev->device_id);
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+static void common_args(const struct devices *m, struct slot *s, struct command *c)
+{
+	char text[512];
+	int n = 0;
+
+	arg(c, "slot=%u", pass(c, s->page_fd));
+	for (unsigned int i = 0; i < VMI_BUS_WINDOWS; i++) {
+		if (m->window_size[i])
+			arg(c, "mem=%#lx:%lu:%u", m->window_gpa[i], m->window_size[i], pass(c, m->window_fd[i]));
+	}
+	for (unsigned int i = 0; i < s->nr_ports; i++)
+		n += snprintf(text + n, sizeof(text) - n, "%s%u:%u", i ? "," : "", s->port[i], pass(c, s->port_fd[i]));
+	arg(c, "ports=%s", text);
+	arg(c, "state=%u", pass(c, s->state_fd));
+	arg(c, "share=%s", m->cfg.share_full ? "full" : "bounce");
+	if (s->dev.queues)
+		arg(c, "queues=%u", s->dev.queues);
+}
+
+static void later(struct devices *m, struct slot *s, const char *why)
+{
+	uint64_t now = now_ns(), wait;
+
+	if (s->phase == P_LEAVING)
+		return;			/* it is not worth a second try */
+	if (now - s->first_death > DEATHS_TIME)
+		s->deaths = 0;
+	if (!s->deaths++)
+		s->first_death = now;
+	wait = SECOND / 10 << (s->deaths > 7 ? 7 : s->deaths - 1);
+	s->due = now + (wait > SLOWEST ? SLOWEST : wait);
+	s->phase = P_BACKOFF;
+	if (s->deaths <= DEATHS_SAID)
+		tell(m, DEVICE_EV_DIED, s, "its back end %s%s", why, s->deaths < DEATHS_SAID ? "; it is started again" :
+		     " again and again; it is started again every few seconds, the guest waits");
+}
+
+void back_start(struct devices *m, struct slot *s)
+{
+	struct command c = { 0 };
+	int pair[2], conn = -1, rc;
+
+	bool leaving = s->phase == P_LEAVING;
+
+	if (!leaving)
+		s->due = 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
+		later(m, s, "cannot be talked to");
+		return;
+	}
+	arg(&c, "vmi-back");
+	arg(&c, "%s", device_kind_names[s->dev.kind]);
+	common_args(m, s, &c);
+	rc = kind_args(m, &c, s, &conn);
+	/* The last one, as broker_do.c expects it. */
+	arg(&c, "ctl=%u", pass(&c, pair[1]));
+	if (!rc)
+		rc = s->pidfd = broker_spawn(m->cfg.domid, c.args.s, c.args.len, c.fds, c.nr, &s->pid);
+	sb_free(&c.args);
+	close(pair[1]);
+	if (conn >= 0)
+		close(conn);
+	if (rc < 0) {
+		close(pair[0]);
+		s->pidfd = -1;
+		s->pid = 0;
+		later(m, s, conn < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
+		return;
+	}
+	s->ctl = pair[0];
+	s->phase = leaving ? P_LEAVING : P_STARTING;
+	watch(m, s->ctl, WATCH_CTL + (s - m->slot));
+	watch(m, s->pidfd, WATCH_END + (s - m->slot));
+}
+
+static void line(struct devices *m, struct slot *s, const char *text)
+{
+	uint64_t now = now_ns();
+
+	if (!strcmp(text, "ready")) {
+		if (s->phase == P_STARTING) {
+			s->phase = P_RUNNING;
+			slot_present(m, s);
+		}
+		return;
+	}
+	if (now - s->lines_at > LINES_TIME) {
+		s->lines_at = now;
+		s->lines = 0;
+	}
+	if (++s->lines > LINES_MAX)
+		return;
+	if (!strncmp(text, "error ", 6))
+		tell(m, DEVICE_EV_ERROR, s, "%s", text + 6);
+	else
+		tell(m, DEVICE_EV_LOG, s, "%s", strncmp(text, "log ", 4) ? text : text + 4);
+}
+
+void back_listen(struct devices *m, struct slot *s)
+{
+	char buf[LINE_LONGEST], *nl;
+	ssize_t n = -1;
+
+	while (s->ctl >= 0 && (n = recv(s->ctl, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+		for (ssize_t i = 0; i < n; i++)
+			buf[i] = buf[i] == '\n' || (buf[i] >= ' ' && buf[i] < 127) ? buf[i] : '?';
+		sb_add(&s->said, buf, n);
+		while ((nl = memchr(s->said.s, '\n', s->said.len))) {
+			*nl = 0;
+			line(m, s, s->said.s);
+			sb_drop(&s->said, nl + 1 - s->said.s);
+		}
+		if (s->said.len > LINE_LONGEST)
+			sb_drop(&s->said, s->said.len);
+	}
+	/* Its end is told by the pidfd. */
+	if (s->ctl >= 0 && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))) {
+		close(s->ctl);
+		s->ctl = -1;
+	}
+}
+
+bool back_is_over(const struct slot *s)
+{
+	return poll(&(struct pollfd){ .fd = s->pidfd, .events = POLLIN }, 1, 0) == 1;
+}
+
+void back_ended(struct devices *m, struct slot *s)
+{
+	siginfo_t i = { 0 };
+	char why[64] = "ended";
+
+	back_listen(m, s);
+	/* Not ours to wait for, where the broker started it. */
+	if (!waitid(P_PIDFD, s->pidfd, &i, WEXITED | WNOHANG)) {
+		if (i.si_code == CLD_EXITED)
+			snprintf(why, sizeof(why), "ended with status %d", i.si_status);
+		else if (i.si_pid)
+			snprintf(why, sizeof(why), "was ended by signal %d", i.si_status);
+	}
+	if (s->ctl >= 0)
+		close(s->ctl);
+	close(s->pidfd);
+	s->ctl = s->pidfd = -1;
+	s->pid = 0;
+	sb_free(&s->said);
+	if (s->phase == P_ENDING) {
+		slot_free(m, s);
+		return;
+	}
+	s->restarts++;
+	if (s->phase == P_LEAVING)
+		back_start(m, s);
+	else
+		later(m, s, why);
+}
+
+void back_kill(struct slot *s)
+{
+	if (s->pidfd >= 0)
+		broker_kill(s->pidfd);
+}
+
+void back_tell(struct slot *s, const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* It fits, or the back end is stuck; then it will be told by its next command line. */
+	if (s->ctl >= 0)
+		(void)!send(s->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_check.c - is a description of devices one that can work: all that is wrong, in words.
+ */
+#include <ctype.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices_int.h"
+
+const char *const device_kind_names[] = {
+	[DEVICE_BLOCK] = "block", [DEVICE_NET] = "net", [DEVICE_CONSOLE] = "console", [DEVICE_RNG] = "rng",
+	[DEVICE_BALLOON] = "balloon", [DEVICE_VHOST_USER] = "vhost-user",
+};
+const char *const device_cache_names[] = {
+	[DEVICE_CACHE_NONE] = "none", [DEVICE_CACHE_WRITEBACK] = "writeback",
+	[DEVICE_CACHE_WRITETHROUGH] = "writethrough", [DEVICE_CACHE_UNSAFE] = "unsafe",
+};
+
+unsigned int device_queues(const struct device *dev)
+{
+	unsigned int n = dev->queues ? dev->queues : 1;
+
+	switch (dev->kind) {
+	case DEVICE_NET:
+		return 2 * n;
+	case DEVICE_CONSOLE:
+		return 2;
+	case DEVICE_RNG:
+		return 1;
+	case DEVICE_BALLOON:
+		return 3;
+	default:
+		return n;
+	}
+}
+
+void device_mac(const uint8_t uuid[16], const struct device *dev, uint8_t mac[6])
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	memcpy(mac, dev->mac, 6);
+	if (memcmp(mac, (uint8_t[6]){ 0 }, 6))
+		return;
+	for (int i = 0; i < 16; i++)
+		h = (h ^ uuid[i]) * 0x100000001b3;
+	for (const char *p = dev->name; *p; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3;
+	/* Locally administered. */
+	memcpy(mac, (uint8_t[6]){ 0x52, 0x56, 0x4d, h >> 16, h >> 8, h }, 6);
+}
+
+uint64_t device_balloon(const struct devices *m, const struct device *dev)
+{
+	return dev->target && dev->target < m->cfg.memory ? (m->cfg.memory - dev->target) >> 12 : 0;
+}
+
+void device_copy(struct device *to, const struct device *from)
+{
+	*to = *from;
+	to->name = xstrdup(from->name);
+	to->source = xstrdup(from->source);
+	to->format = xstrdup(from->format);
+	to->serial = xstrdup(from->serial);
+	to->bridge = xstrdup(from->bridge);
+	to->tap = xstrdup(from->tap);
+}
+
+void device_free(struct device *dev)
+{
+	free((char *)dev->name);
+	free((char *)dev->source);
+	free((char *)dev->format);
+	free((char *)dev->serial);
+	free((char *)dev->bridge);
+	free((char *)dev->tap);
+	memset(dev, 0, sizeof(*dev));
+}
+
+static bool word(const char *s, size_t max)
+{
+	for (const char *p = s; *p; p++) {
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			return false;
+	}
+	return *s && strlen(s) < max;
+}
+
+static void check_block(const struct device *dev, bool start, struct diag *d)
+{
+	static const char others[] = "qcow2 qed vmdk vhdx vhd vdi qcow vpc";
+	struct hv_error err;
+	uint64_t size;
+	int fd;
+
+	if (!dev->source || *dev->source != '/')
+		diag_error(d, dev->line, "disk %s: its source must be a file or a device, from / on", dev->name);
+	else if (!dev->format)
+		diag_error(d, dev->line, "disk %s: say which format %s has: it is never guessed", dev->name, dev->source);
+	else if (word_in(dev->format, others))
+		diag_error(d, dev->line, "disk %s: images of the format %s are served by qemu-storage-daemon (vhostuser), or convert it: qemu-img convert -O raw",
+			   dev->name, dev->format);
+	else if (strcmp(dev->format, "raw"))
+		diag_error(d, dev->line, "disk %s: there is no format \"%.20s\": use raw", dev->name, dev->format);
+	else if (start) {
+		fd = image_open_raw(dev, false, &size, &err);
+		if (fd >= 0)
+			close(fd);
+		else
+			diag_error(d, dev->line, "%s", err.text);
+	}
+	if (dev->serial && strlen(dev->serial) > 20)
+		diag_error(d, dev->line, "disk %s: the serial number has %zu characters, 20 are possible", dev->name, strlen(dev->serial));
+	for (const char *p = dev->serial; p && *p; p++) {
+		if (!isgraph((unsigned char)*p)) {
+			diag_error(d, dev->line, "disk %s: the serial number has characters that cannot be printed, or blanks", dev->name);
+			break;
+		}
+	}
+}
+
+static void check_net(const struct devices *have, const struct device *dev, bool start, struct diag *d)
+{
+	char path[64];
+
+	if (dev->bridge && !word(dev->bridge, IFNAMSIZ)) {
+		diag_error(d, dev->line, "interface %s: \"%.30s\" cannot be a bridge's name", dev->name, dev->bridge);
+	} else if (dev->bridge && start && !(have && have->cfg.simulate)) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", dev->bridge);
+		if (access(path, F_OK))
+			diag_error(d, dev->line, "interface %s: there is no bridge %s: ip link add %s type bridge; ip link set %s up", dev->name,
+				   dev->bridge, dev->bridge, dev->bridge);
+	}
+	if (dev->tap && !word(dev->tap, IFNAMSIZ))
+		diag_error(d, dev->line, "interface %s: \"%.30s\" cannot be an interface's name", dev->name, dev->tap);
+	if (dev->mac[0] & 1)
+		diag_error(d, dev->line, "interface %s: the MAC address is a multicast one: its first byte must be even", dev->name);
+	if (dev->mtu && (dev->mtu < 68 || dev->mtu > 65535))
+		diag_error(d, dev->line, "interface %s: an MTU is from 68 to 65535", dev->name);
+	if (dev->queues > 1)
+		diag_error(d, dev->line, "interface %s: this version has one pair of queues", dev->name);
+}
+
+static void check_vhost_user(const struct device *dev, bool start, struct diag *d)
+{
+	struct stat st;
+
+	if (!dev->source || *dev->source != '/')
+		diag_error(d, dev->line, "%s: name the server's socket, from / on", dev->name);
+	else if (start && (stat(dev->source, &st) || !S_ISSOCK(st.st_mode)))
+		diag_error(d, dev->line, "%s: there is no socket %s: start its server first", dev->name, dev->source);
+	if (!dev->device_id)
+		diag_error(d, dev->line, "%s: say which kind of device the server serves", dev->name);
+}
+
+static void check_one(const struct devices *have, const struct device *dev, bool start, struct diag *d)
+{
+	if (!dev->name || !word(dev->name, DEVICE_NAME_LEN)) {
+		diag_error(d, dev->line, "\"%.30s\" cannot be a device's name: up to %d letters, digits, dots and dashes", dev->name ? dev->name : "",
+			   DEVICE_NAME_LEN - 1);
+		return;
+	}
+	if (dev->queues > VMI_BUS_QUEUES)
+		diag_error(d, dev->line, "%s: %u queues: a device has %d at most", dev->name, dev->queues, VMI_BUS_QUEUES);
+	if (dev->kind == DEVICE_BLOCK)
+		check_block(dev, start, d);
+	else if (dev->kind == DEVICE_NET)
+		check_net(have, dev, start, d);
+	else if (dev->kind == DEVICE_VHOST_USER)
+		check_vhost_user(dev, start, d);
+}
+
+/* Two devices of one domain. */
+static void check_two(const struct device *a, const struct device *b, const uint8_t *uuid, struct diag *d)
+{
+	uint8_t x[6], y[6];
+
+	if (!a->name || !b->name)
+		return;
+	if (!strcmp(a->name, b->name)) {
+		diag_error(d, a->line, "there are two devices %s: give one another target name", a->name);
+		return;
+	}
+	if (a->kind != b->kind)
+		return;
+	if (a->kind == DEVICE_BALLOON)
+		diag_error(d, a->line, "a domain has one balloon");
+	if (a->kind == DEVICE_BLOCK && a->source && b->source && !strcmp(a->source, b->source) && !(a->readonly && b->readonly) &&
+	    !(a->shareable && b->shareable))
+		diag_error(d, a->line, "the disks %s and %s are both %s, and write it: make them shareable, or use another image", b->name, a->name, a->source);
+	if (a->kind == DEVICE_NET && uuid) {
+		device_mac(uuid, a, x);
+		device_mac(uuid, b, y);
+		if (!memcmp(x, y, 6))
+			diag_error(d, a->line, "the interfaces %s and %s have the same MAC address", b->name, a->name);
+	}
+}
+
+/* A MAC address that another domain here has. */
+static void check_others(const struct devices *have, const struct device *dev, struct diag *d)
+{
+	for (const struct devices *m = all_devices; m; m = m->next) {
+		for (unsigned int i = 0; i < VMI_BUS_SLOTS && m != have; i++) {
+			const struct slot *s = &m->slot[i];
+
+			if (s->phase != P_NONE && s->dev.kind == DEVICE_NET && !memcmp(s->dev.mac, dev->mac, 6))
+				diag_error(d, dev->line, "interface %s: domain %u has the same MAC address: give it another one, or none", dev->name,
+					   m->cfg.domid);
+		}
+	}
+}
+
+void devices_check(const struct devices *have, const struct device *list, unsigned int n, bool start, struct diag *d)
+{
+	static const uint8_t nobody[16];
+	const uint8_t *uuid = have ? have->cfg.uuid : nobody;
+
+	if (n + devices_count(have) > DEVICES_MAX)
+		diag_error(d, n ? list[n - 1].line : 0, "%u devices: a domain has %d at most", n + devices_count(have), DEVICES_MAX);
+	for (unsigned int i = 0; i < n; i++) {
+		check_one(have, &list[i], start, d);
+		for (unsigned int j = 0; j < i; j++)
+			check_two(&list[i], &list[j], uuid, d);
+		for (unsigned int j = 0; have && j < VMI_BUS_SLOTS; j++) {
+			if (have->slot[j].phase != P_NONE)
+				check_two(&list[i], &have->slot[j].dev, uuid, d);
+		}
+		if (start && list[i].kind == DEVICE_NET)
+			check_others(have, &list[i], d);
+	}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_look.c - what there is of a domain's devices: lists, counters; and what they are told while they run.
+ *
+ * Trust: counters are a back end's word; they go to the owner of the domain alone.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices_int.h"
+
+unsigned int devices_count(const struct devices *m)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++)
+		n += m->slot[i].phase != P_NONE;
+	return n;
+}
+
+static void describe(const struct slot *s, unsigned int nr, struct device_info *out)
+{
+	*out = (struct device_info){
+		.device = &s->dev, .slot = nr, .pid = s->pid, .restarts = s->restarts, .link = s->link, .size = s->open.size,
+		.bound = s->page && *(const volatile uint32_t *)&s->page->guest.state == VMI_SLOT_BOUND,
+		.state = s->phase == P_LEAVING || s->phase == P_ENDING ? DEVICE_LEAVING : s->phase == P_BACKOFF ? DEVICE_RESTARTING :
+			 s->present ? DEVICE_PRESENT : DEVICE_WAITING,
+	};
+	memcpy(out->mac, s->dev.mac, 6);
+	memcpy(out->tap, s->open.tap, sizeof(out->tap));
+	memcpy(out->pty, s->open.pty, sizeof(out->pty));
+}
+
+bool devices_get(const struct devices *m, unsigned int index, struct device_info *out)
+{
+	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
+		if (m->slot[i].phase != P_NONE && !index--) {
+			describe(&m->slot[i], i, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+struct slot *slot_find(const struct devices *m, const char *name)
+{
+	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
+		if (m->slot[i].phase != P_NONE && !strcmp(m->slot[i].dev.name, name))
+			return (struct slot *)&m->slot[i];
+	}
+	return NULL;
+}
+
+bool devices_find(const struct devices *m, const char *name, struct device_info *out)
+{
+	const struct slot *s = slot_find(m, name);
+
+	if (s)
+		describe(s, s - m->slot, out);
+	return s;
+}
+
+int devices_set_link(struct devices *m, const char *name, bool on, struct hv_error *err)
+{
+	struct slot *s = slot_find(m, name);
+
+	if (!s || s->dev.kind != DEVICE_NET)
+		return hv_fail(err, -ENOENT, "there is no interface %s", name);
+	s->link = on;
+	s->dev.link_down = !on;
+	back_tell(s, "link %d\n", on);
+	return 0;
+}
+
+int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err)
+{
+	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
+		struct slot *s = &m->slot[i];
+
+		if (s->phase == P_NONE || s->dev.kind != DEVICE_BALLOON)
+			continue;
+		if (bytes > m->cfg.memory)
+			return hv_fail(err, -EINVAL, "the domain was started with %lu KiB, and cannot have more until it is started again", m->cfg.memory >> 10);
+		s->dev.target = bytes;
+		back_tell(s, "target %lu\n", device_balloon(m, &s->dev));
+		return 0;
+	}
+	return hv_fail(err, -ENOENT, "the domain has no memory balloon: start it with <memballoon model='virtio'/>");
+}
+
+int devices_resize(struct devices *m, const char *name, struct hv_error *err)
+{
+	struct slot *s = slot_find(m, name);
+	off_t size;
+
+	if (!s || s->dev.kind != DEVICE_BLOCK)
+		return hv_fail(err, -ENOENT, "there is no disk %s", name);
+	size = lseek(s->open.fd, 0, SEEK_END);
+	if (size <= 0)
+		return hv_fail(err, -EIO, "disk %s: %s does not tell its size", name, s->dev.source);
+	s->open.size = size;
+	back_tell(s, "resize\n");
+	return 0;
+}
+
+#define COUNT(what, field)	{ what, st->field }
+unsigned int devices_stats(const struct devices *m, const char *name, struct device_counter out[DEVICE_MAX_COUNTERS])
+{
+	static const struct back_state none;
+	const struct slot *s = slot_find(m, name);
+	const struct back_state *st = s && s->state ? s->state : &none;
+	const struct device_counter block[] = {
+		COUNT("rd_req", block.rd_req), COUNT("rd_bytes", block.rd_bytes), COUNT("rd_total_times", block.rd_ns),
+		COUNT("wr_req", block.wr_req), COUNT("wr_bytes", block.wr_bytes), COUNT("wr_total_times", block.wr_ns),
+		COUNT("flush_operations", block.flush_req), COUNT("flush_total_times", block.flush_ns),
+		COUNT("discard_req", block.discard_req), COUNT("discard_bytes", block.discard_bytes), COUNT("errs", block.errors),
+	};
+	const struct device_counter net[] = {
+		COUNT("rx_bytes", net.rx_bytes), COUNT("rx_packets", net.rx_packets), COUNT("rx_errs", net.rx_errors), COUNT("rx_drop", net.rx_drop),
+		COUNT("tx_bytes", net.tx_bytes), COUNT("tx_packets", net.tx_packets), COUNT("tx_errs", net.tx_errors), COUNT("tx_drop", net.tx_drop),
+	};
+	const struct device_counter console[] = { COUNT("rd_bytes", console.rd_bytes), COUNT("wr_bytes", console.wr_bytes) };
+	const struct device_counter balloon[] = {
+		COUNT("target", balloon.target), COUNT("actual", balloon.actual), COUNT("last_update", balloon.updated),
+		COUNT("swap_in", balloon.tag[0]), COUNT("swap_out", balloon.tag[1]), COUNT("major_fault", balloon.tag[2]),
+		COUNT("minor_fault", balloon.tag[3]), COUNT("unused", balloon.tag[4]), COUNT("available", balloon.tag[5]),
+		COUNT("usable", balloon.tag[6]), COUNT("disk_caches", balloon.tag[7]),
+	};
+	const struct device_counter *from;
+	unsigned int n;
+
+	switch (s ? s->dev.kind : NR_DEVICE_KINDS) {
+	case DEVICE_BLOCK:
+		from = block, n = ARRAY_SIZE(block);
+		break;
+	case DEVICE_NET:
+		from = net, n = ARRAY_SIZE(net);
+		break;
+	case DEVICE_CONSOLE:
+		from = console, n = ARRAY_SIZE(console);
+		break;
+	case DEVICE_BALLOON:
+		from = balloon, n = ARRAY_SIZE(balloon);
+		break;
+	default:
+		return 0;
+	}
+	memcpy(out, from, n * sizeof(*out));
+	return n;
+}

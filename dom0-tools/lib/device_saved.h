@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * device_saved.h - what a manager of devices leaves for its successor (device_saved.c).
+ */
+#ifndef LIB_DEVICE_SAVED_H
+#define LIB_DEVICE_SAVED_H
+
+#include "devices_int.h"
+
+struct saved_slot {
+	unsigned int slot;
+	uint32_t serial;
+	uint32_t port[1 + VMI_BUS_QUEUES];
+};
+
+/* The slots that are taken, as they are now. Nothing without a folder. */
+void saved_write(const struct devices *m);
+/* What was known of a device of this name with so many queues. */
+bool saved_read(const struct devices *m, const char *name, unsigned int queues, struct saved_slot *out);
+/* The file of what is in flight; without a folder it has no name. keep: as it is, if there is one. */
+int saved_state(const char *dir, const uint8_t uuid[16], unsigned int slot, bool keep);
+void saved_forget(const char *dir, const uint8_t uuid[16], unsigned int slot);
+void saved_forget_all(const char *dir, const uint8_t uuid[16]);
+
+#endif

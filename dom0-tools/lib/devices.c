@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * devices.c - the devices of a domain: the object, and what it waits for
+ * (include/vmi/bus.h has the states, docs/io.md the parties; device_bus.c, device_slot.c and
+ * device_back.c the parts).
+ *
+ * Attaching opens what the device needs, at once, and so fails at once; its back end is
+ * started when the guest has said which memory it lends, and when that is ready
+ * the guest is told. A successor after a kill finds in `dir` what it cannot ask
+ * for: a device's slot and ports (.slots) and what was in flight (.state).
+ *
+ * Trust: the bus pages are the guest's: each value is read once, and checked. What it
+ * can spoil by lying is its own devices.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "device_saved.h"
+#include "devices_int.h"
+
+struct devices *all_devices;
+
+int devices_keep_root(void)
+{
+	return broker_start();
+}
+
+void tell(struct devices *m, enum device_event what, const struct slot *s, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (m->cfg.event)
+		m->cfg.event(m->cfg.arg, what, s ? s->dev.name : "", text);
+}
+
+int watch(struct devices *m, int fd, uint32_t id)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = id };
+
+	return epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &e);
+}
+
+void devices_set_timer(struct devices *m)
+{
+	uint64_t next = m->windows_due, now = now_ns();
+
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
+		const struct slot *s = &m->slot[i];
+		uint64_t at = s->phase == P_LEAVING && s->due > now + LEAVE_LOOK ? now + LEAVE_LOOK : s->due;
+
+		if (s->phase >= P_BACKOFF && (!next || at < next))
+			next = at ? at : next;
+	}
+	timerfd_settime(m->timer, TFD_TIMER_ABSTIME,
+			&(struct itimerspec){ .it_value = { .tv_sec = next / SECOND, .tv_nsec = next % SECOND } }, NULL);
+}
+
+static void free_all(struct devices *m)
+{
+	struct devices **p = &all_devices;
+
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
+		if (m->slot[i].phase != P_NONE) {
+			slot_give_back(&m->slot[i]);
+			device_free(&m->slot[i].dev);
+		}
+	}
+	bus_drop_windows(m);
+	if (m->bus)
+		munmap(m->bus, PAGE);
+	for (int i = 0, fds[] = { m->page_fd, m->bus_fd, m->timer, m->epoll }; i < 4; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	while (*p && *p != m)
+		p = &(*p)->next;
+	if (*p)
+		*p = m->next;
+	free(m->dir);
+	free(m);
+}
+
+struct devices *devices_open(const struct devices_config *cfg, struct hv_error *err)
+{
+	struct devices *m = xcalloc(1, sizeof(*m));
+	int rc;
+
+	m->cfg = *cfg;
+	m->dir = xstrdup(cfg->dir);
+	m->epoll = m->timer = m->bus_fd = m->page_fd = -1;
+	for (unsigned int i = 0; i < VMI_BUS_WINDOWS; i++)
+		m->window_fd[i] = -1;
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		slot_reset(&m->slot[i]);
+	m->epoll = epoll_create1(EPOLL_CLOEXEC);
+	m->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (m->epoll < 0 || m->timer < 0 || watch(m, m->timer, WATCH_TIMER))
+		rc = hv_fail(err, -errno, "cannot wait for devices: %s", strerror(errno));
+	else
+		rc = m->cfg.simulate ? 0 : bus_open(m, err);
+	if (rc) {
+		free_all(m);
+		return NULL;
+	}
+	m->next = all_devices;
+	all_devices = m;
+	/* Serials of before are below. */
+	m->serials = cfg->resume ? now_ns() : 0;
+	return m;
+}
+
+void devices_close(struct devices *m)
+{
+	if (!m)
+		return;
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
+		if (m->slot[i].phase == P_NONE)
+			continue;
+		back_kill(&m->slot[i]);
+		saved_forget(m->dir, m->cfg.uuid, i);
+	}
+	saved_forget_all(m->dir, m->cfg.uuid);
+	free_all(m);
+}
+
+int devices_fd(const struct devices *m)
+{
+	return m->epoll;
+}
+
+static void heard(struct devices *m, uint32_t id)
+{
+	struct slot *s = &m->slot[id & 0xff];
+	uint64_t gone;
+	char c;
+
+	switch (id & ~0xffu) {
+	case WATCH_BUS:
+		(void)!read(m->bus_fd, &c, 1);
+		break;
+	case WATCH_TIMER:
+		(void)!read(m->timer, &gone, sizeof(gone));
+		break;
+	case WATCH_CTL:
+		back_listen(m, s);
+		break;
+	case WATCH_END:
+		/* An event of this round may be of the process before. */
+		if (s->pidfd >= 0 && back_is_over(s))
+			back_ended(m, s);
+		break;
+	}
+}
+
+void devices_work(struct devices *m)
+{
+	struct epoll_event e[16];
+	uint64_t now;
+	int n = epoll_wait(m->epoll, e, ARRAY_SIZE(e), 0);
+
+	for (int i = 0; i < n; i++)
+		heard(m, e[i].data.u32);
+	if (m->cfg.simulate)
+		return;
+	bus_take_windows(m);
+	now = now_ns();
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		slot_on_time(m, &m->slot[i], now);
+	devices_set_timer(m);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * devices_int.h - what the files of the manager of devices share.
+ */
+#ifndef LIB_DEVICES_INT_H
+#define LIB_DEVICES_INT_H
+
+#include <vmi/bus.h>
+
+#include "../../pvdrivers/back/state.h"
+#include "devices.h"
+#include "util.h"
+
+#define SECOND		1000000000ull
+#define PAGE		4096ul
+#define LEAVE_LOOK	(SECOND / 5)	/* has the guest let go? */
+
+/* Of pages that the guest writes, too. */
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+
+/* What a device needs of domain 0, and what is known of it then. */
+struct opened {
+	int fd;				/* image, tap, pty's master, entropy; -1: nothing, or connected at each start */
+	int other;			/* vhost-net, pty's slave; or -1 */
+	uint64_t size;
+	unsigned int mtu;
+	char tap[16], pty[32];
+};
+
+enum phase {
+	P_NONE,				/* the slot is free */
+	P_WAITING,			/* for the guest's windows */
+	P_STARTING,			/* the back end runs, but is not ready yet */
+	P_RUNNING,
+	P_BACKOFF,			/* the back end died; the next one comes at `due` */
+	P_LEAVING,			/* the guest is to let go, until `due` */
+	P_ENDING,			/* the back end is to end, until `due` */
+};
+
+struct slot {
+	struct device dev;		/* its strings are ours */
+	enum phase phase;
+	bool present;			/* the guest was told of it */
+	uint64_t due;			/* 0: never */
+	int page_fd;
+	struct vmi_slot *page;
+	uint32_t serial;
+	unsigned int nr_ports;		/* the device's own, then the queues' */
+	uint32_t port[1 + VMI_BUS_QUEUES];	/* numbers in the guest */
+	int port_fd[1 + VMI_BUS_QUEUES];
+	int state_fd;
+	struct back_state *state;
+	struct opened open;
+
+	int ctl, pidfd;			/* of the back end; -1: there is none */
+	pid_t pid;
+	struct strbuf said;
+	bool link;
+	unsigned int restarts, deaths;	/* ever; within a short time */
+	uint64_t first_death;
+	unsigned int lines;		/* said since `lines_at` */
+	uint64_t lines_at;
+};
+
+struct devices {
+	struct devices *next;		/* of all here */
+	struct devices_config cfg;
+	char *dir;
+	int epoll, bus_fd, page_fd, timer;
+	struct vmi_bus *bus;
+	unsigned int nr_windows;	/* 0: the guest is not ready, or what it says is wrong */
+	bool windows_said;		/* why they could not be lent */
+	uint64_t windows_due;		/* try again */
+	uint64_t window_gpa[VMI_BUS_WINDOWS], window_size[VMI_BUS_WINDOWS];
+	int window_fd[VMI_BUS_WINDOWS];
+	uint32_t serials;
+	struct slot slot[VMI_BUS_SLOTS];
+};
+
+extern struct devices *all_devices;
+
+/* What an epoll event is about; the slot's number is below. */
+enum { WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300 };
+
+void tell(struct devices *m, enum device_event what, const struct slot *s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int watch(struct devices *m, int fd, uint32_t id);
+
+/* Sleep until the next thing is due. */
+void devices_set_timer(struct devices *m);
+
+/* device_bus.c */
+int bus_open(struct devices *m, struct hv_error *err);
+int bus_port(const struct devices *m, uint32_t port);			/* a descriptor */
+int bus_page(const struct devices *m, unsigned int page, int *fd, void **at);
+void bus_changed(struct devices *m);		/* a slot's manager line */
+void bus_expect(struct devices *m);
+void bus_take_windows(struct devices *m);	/* if the guest is ready: start what waits for that */
+const char *bus_read_windows(struct devices *m);	/* what the guest lends: all or nothing. NULL, or what is wrong */
+void bus_drop_windows(struct devices *m);
+
+/* device_slot.c */
+void slot_present(struct devices *m, struct slot *s);	/* the back end is ready */
+void slot_end(struct devices *m, struct slot *s);	/* the guest has let go, or is made to */
+void slot_free(struct devices *m, struct slot *s);	/* the back end has ended, too */
+void slot_on_time(struct devices *m, struct slot *s, uint64_t now);
+void slot_reset(struct slot *s);
+void slot_give_back(struct slot *s);
+
+/* device_back.c */
+void back_start(struct devices *m, struct slot *s);
+void back_listen(struct devices *m, struct slot *s);	/* its socket is readable */
+void back_ended(struct devices *m, struct slot *s);	/* its pidfd is readable */
+void back_kill(struct slot *s);
+__attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
+
+bool back_is_over(const struct slot *s);
+
+/* device_look.c */
+struct slot *slot_find(const struct devices *m, const char *name);
+
+/* device_open.c */
+int device_open(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err);
+void device_close(struct opened *o);
+/* The image alone: its descriptor; lock: nobody else may use it as it is not to be used. */
+int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct hv_error *err);
+/* A connection to a vhost-user server. */
+int vhost_user_connect(const char *path);
+
+/* device_check.c */
+unsigned int device_queues(const struct device *dev);	/* virtio queues */
+void device_mac(const uint8_t uuid[16], const struct device *dev, uint8_t mac[6]);
+uint64_t device_balloon(const struct devices *m, const struct device *dev);	/* pages that the guest is to give */
+void device_copy(struct device *to, const struct device *from);
+void device_free(struct device *dev);
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * options.c - vmi-boot's --disk, --net and --rng as descriptions of devices.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/util.h"
+#include "options.h"
+
+static struct device *add(struct device_list *l, enum device_kind kind)
+{
+	struct device *d = &l->dev[l->nr];
+
+	if (l->nr == DEVICES_MAX) {
+		fprintf(stderr, "vmi-boot: more than %d devices\n", DEVICES_MAX);
+		return NULL;
+	}
+	*d = (struct device){ .kind = kind, .name = l->names[l->nr] };
+	return l->nr++, d;
+}
+
+/* NAME=VALUE where the name is `name`: the value, else NULL. */
+static const char *value(const char *item, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(item, name, n) && item[n] == '=' ? item + n + 1 : NULL;
+}
+
+static bool bad(const char *option, const char *item, const char *possible)
+{
+	fprintf(stderr, "vmi-boot: %s: \"%s\" is not known; possible are %s\n", option, item, possible);
+	return false;
+}
+
+bool option_disk(struct device_list *l, char *text)
+{
+	struct device *d = add(l, DEVICE_BLOCK);
+	char *save = NULL, *item;
+	const char *v;
+	unsigned int i;
+
+	if (!d)
+		return false;
+	snprintf(l->names[l->nr - 1], DEVICE_NAME_LEN, l->disks < 26 ? "vd%c" : "vda%c", 'a' + l->disks % 26);
+	l->disks++;
+	d->format = "raw";
+	d->discard = true;
+	d->source = realpath(strtok_r(text, ",", &save) ?: "", NULL);
+	if (!d->source)
+		d->source = text;
+	while ((item = strtok_r(NULL, ",", &save))) {
+		if (!strcmp(item, "readonly")) {
+			d->readonly = true;
+		} else if (!strcmp(item, "shareable")) {
+			d->shareable = true;
+		} else if ((v = value(item, "serial"))) {
+			d->serial = v;
+		} else if ((v = value(item, "format"))) {
+			d->format = v;
+		} else if ((v = value(item, "cache"))) {
+			for (i = 0; i < NR_DEVICE_CACHES && strcmp(v, device_cache_names[i]); i++)
+				;
+			if (i == NR_DEVICE_CACHES)
+				return bad("--disk", item, "cache=none, writeback, writethrough, unsafe");
+			d->cache = i;
+		} else if (!(v = value(item, "queues")) || !parse_uint(v, &d->queues)) {
+			return bad("--disk", item, "readonly, shareable, serial=TEXT, format=raw, cache=MODE, queues=N");
+		}
+	}
+	return true;
+}
+
+bool option_net(struct device_list *l, char *text)
+{
+	struct device *d = add(l, DEVICE_NET);
+	char *save = NULL, *item;
+	const char *v;
+
+	if (!d)
+		return false;
+	snprintf(l->names[l->nr - 1], DEVICE_NAME_LEN, "net%u", l->nets++);
+	d->bridge = strtok_r(text, ",", &save);
+	while ((item = strtok_r(NULL, ",", &save))) {
+		if ((v = value(item, "mac"))) {
+			uint8_t *m = d->mac;
+			int end = 0;
+
+			if (sscanf(v, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", m, m + 1, m + 2, m + 3, m + 4, m + 5, &end) != 6 || v[end])
+				return bad("--net", item, "mac=52:56:4d:00:00:01");
+		} else if ((v = value(item, "tap"))) {
+			d->tap = v;
+		} else if (!strcmp(item, "vhost")) {
+			d->vhost = true;
+		} else if (!(v = value(item, "mtu")) || !parse_uint(v, &d->mtu)) {
+			return bad("--net", item, "mac=ADDRESS, mtu=N, tap=NAME, vhost");
+		}
+	}
+	return true;
+}
+
+bool option_rng(struct device_list *l)
+{
+	if (!add(l, DEVICE_RNG))
+		return false;
+	snprintf(l->names[l->nr - 1], DEVICE_NAME_LEN, "rng0");
+	return true;
+}

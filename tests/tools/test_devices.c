@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, and windows that lie are refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/build.h"
+#include "lib/devices_int.h"
+#include "tools_test.h"
+
+#define IMAGE_SIZE	(1 << 20)
+
+static char dir[] = "/tmp/test_devices.XXXXXX", image[64], other[64];
+static char last[256];
+static int came, went;
+
+static void on_event(void *arg, enum device_event what, const char *name, const char *text)
+{
+	(void)arg;
+	came += what == DEVICE_EV_PRESENT;
+	went += what == DEVICE_EV_GONE;
+	snprintf(last, sizeof(last), "%s: %s", name, text);
+}
+
+static void put(const char *path, const void *head, size_t len, size_t at, off_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT(!ftruncate(fd, size) && pwrite(fd, head, len, at) == (ssize_t)len);
+	close(fd);
+}
+
+static struct devices *open_one(uint32_t domid)
+{
+	struct devices_config cfg = { .domid = domid, .memory = 64 << 20, .uuid = { domid }, .simulate = true, .event = on_event };
+	struct hv_error err = { "" };
+	struct devices *m;
+
+	if (!*image) {
+		CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+		snprintf(image, sizeof(image), "%s/image", dir);
+		snprintf(other, sizeof(other), "%s/other", dir);
+	}
+	put(image, "", 0, 0, IMAGE_SIZE);
+	put(other, "", 0, 0, IMAGE_SIZE);
+	came = went = 0;
+	m = devices_open(&cfg, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+	return m;
+}
+
+static struct device disk(const char *name)
+{
+	return (struct device){ .kind = DEVICE_BLOCK, .name = name, .source = image, .format = "raw" };
+}
+
+/* One error with `word`, at its line; attaching says the same and leaves nothing. */
+static void refused(struct devices *m, struct device dev, const char *word)
+{
+	unsigned int before = devices_count(m);
+	struct hv_error err = { "" };
+	struct diag d = { 0 };
+
+	dev.line = 17;
+	devices_check(m, &dev, 1, true, &d);
+	CU_ASSERT(d.errors >= 1 && d.items[0].line == 17 && strstr(d.items[0].text, word));
+	if (!d.errors || !strstr(d.items[0].text, word))
+		printf("\"%s\" has no \"%s\"\n", d.errors ? d.items[0].text : "", word);
+	CU_ASSERT(devices_attach(m, &dev, &err) < 0);
+	CU_ASSERT_STRING_EQUAL(err.text, d.errors ? d.items[0].text : "");
+	CU_ASSERT_EQUAL(devices_count(m), before);
+	diag_free(&d);
+}
+
+static void disks_that_cannot_be(void)
+{
+	static const struct { const char *head; size_t len, at; const char *format; } formats[] = {
+		{ "QFI\xfb", 4, 0, "qcow2" }, { "KDMV", 4, 0, "vmdk" }, { "vhdxfile", 8, 0, "vhdx" }, { "\x7f\x10\xda\xbe", 4, 64, "vdi" },
+		{ "QED\0", 4, 0, "qed" }, { "conectix", 8, 0, "vhd" },
+	};
+	struct devices *m = open_one(1);
+	struct device d = disk("vda");
+
+	d.source = NULL;
+	refused(m, d, "source");
+	d.source = "relative";
+	refused(m, d, "from / on");
+	d.source = "/nowhere/at/all";
+	refused(m, d, "No such file");
+	d.source = dir;
+	refused(m, d, "is a directory");
+	d.source = "/dev/null";
+	refused(m, d, "neither a file nor a block device");
+	d = disk("vda");
+	d.format = NULL;
+	refused(m, d, "never guessed");
+	d.format = "qcow2";
+	refused(m, d, "qemu-storage-daemon");
+	d.format = "cooked";
+	refused(m, d, "no format");
+	d = disk("vda");
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		put(image, formats[i].head, formats[i].len, formats[i].at, IMAGE_SIZE);
+		refused(m, d, formats[i].format);
+	}
+	put(image, "", 0, 0, 0);
+	refused(m, d, "0 bytes");
+	put(image, "", 0, 0, IMAGE_SIZE + 1);
+	refused(m, d, "whole number of sectors");
+	put(image, "", 0, 0, IMAGE_SIZE);
+	d.serial = "123456789012345678901";
+	refused(m, d, "20 are possible");
+	d.serial = "a b";
+	refused(m, d, "serial");
+	d = disk("");
+	refused(m, d, "name");
+	d = disk("a/b");
+	refused(m, d, "name");
+	d = disk("vda");
+	d.queues = 27;
+	refused(m, d, "queues");
+	CU_ASSERT_EQUAL(came, 0);
+	devices_close(m);
+}
+
+static void images_are_not_shared_by_mistake(void)
+{
+	struct devices *a = open_one(1), *b = open_one(2);
+	struct device d = disk("vda"), e;
+	struct hv_error err = { "" };
+
+	CU_ASSERT_EQUAL(devices_attach(a, &d, &err), 0);
+	CU_ASSERT_EQUAL(devices_attach(b, &d, &err), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "in use"));
+	d.readonly = true;
+	CU_ASSERT_EQUAL(devices_attach(b, &d, &err), -EBUSY);
+	CU_ASSERT_EQUAL(devices_count(b), 0);
+	CU_ASSERT_EQUAL(devices_detach(a, "vda", 0, &err), 0);
+	/* Readers share it, writers that say so do; a reader and a writer do not. */
+	CU_ASSERT_EQUAL(devices_attach(a, &d, &err), 0);
+	CU_ASSERT_EQUAL(devices_attach(b, &d, &err), 0);
+	CU_ASSERT_EQUAL(devices_detach(b, "vda", 0, &err), 0);
+	e = disk("vda");
+	CU_ASSERT_EQUAL(devices_attach(b, &e, &err), -EBUSY);
+	CU_ASSERT_EQUAL(devices_detach(a, "vda", 0, &err), 0);
+	e.shareable = true;
+	CU_ASSERT_EQUAL(devices_attach(a, &e, &err), 0);
+	CU_ASSERT_EQUAL(devices_attach(b, &e, &err), 0);
+	/* Nor do two disks of one domain. */
+	e = disk("vdb");
+	refused(a, e, "are both");
+	devices_close(a);
+	CU_ASSERT_EQUAL(devices_detach(b, "vda", 0, &err), 0);
+	/* Closing gave it back. */
+	d = disk("vda");
+	CU_ASSERT_EQUAL(devices_attach(b, &d, &err), 0);
+	devices_close(b);
+}
+
+static void devices_come_and_go(void)
+{
+	struct devices *m = open_one(1);
+	struct device d = disk("vda"), rng = { .kind = DEVICE_RNG, .name = "rng0" };
+	struct device net = { .kind = DEVICE_NET, .name = "net0", .bridge = "br0" };
+	struct device_counter c[DEVICE_MAX_COUNTERS];
+	struct device_info i;
+	struct hv_error err = { "" };
+	char name[16];
+
+	CU_ASSERT(!devices_attach(m, &d, &err) && !devices_attach(m, &rng, &err) && !devices_attach(m, &net, &err));
+	CU_ASSERT_EQUAL(came, 3);
+	refused(m, d, "two devices");
+	CU_ASSERT(devices_find(m, "vda", &i) && i.state == DEVICE_PRESENT && i.size == IMAGE_SIZE && i.slot == 0);
+	CU_ASSERT(devices_get(m, 2, &i) && !strcmp(i.device->name, "net0") && i.link && !(i.mac[0] & 1) && i.mac[0]);
+	CU_ASSERT_STRING_EQUAL(i.tap, "vif1.2");
+	CU_ASSERT_FALSE(devices_get(m, 3, &i));
+	CU_ASSERT_EQUAL(devices_set_link(m, "net0", false, &err), 0);
+	CU_ASSERT(devices_find(m, "net0", &i) && !i.link);
+	CU_ASSERT_EQUAL(devices_set_link(m, "vda", false, &err), -ENOENT);
+	CU_ASSERT(!truncate(image, 2 * IMAGE_SIZE) && !devices_resize(m, "vda", &err));
+	CU_ASSERT(devices_find(m, "vda", &i) && i.size == 2 * IMAGE_SIZE);
+	CU_ASSERT_EQUAL(devices_set_memory(m, 1 << 20, &err), -ENOENT);
+	CU_ASSERT(devices_stats(m, "vda", c) > 5 && !strcmp(c[0].name, "rd_req") && !c[0].value);
+	CU_ASSERT_EQUAL(devices_stats(m, "vdz", c), 0);
+	CU_ASSERT_EQUAL(devices_detach(m, "vdz", 0, &err), -ENOENT);
+	CU_ASSERT_EQUAL(devices_detach(m, "vda", 5, &err), 0);
+	CU_ASSERT(went == 1 && !strncmp(last, "vda:", 4));
+	/* Its slot is used again; there are so many and no more. */
+	CU_ASSERT_EQUAL(devices_attach(m, &d, &err), 0);
+	CU_ASSERT(devices_find(m, "vda", &i) && i.slot == 0);
+	while (devices_count(m) < DEVICES_MAX) {
+		snprintf(name, sizeof(name), "rng%u", devices_count(m));
+		rng.name = name;
+		CU_ASSERT_EQUAL_FATAL(devices_attach(m, &rng, &err), 0);
+	}
+	rng.name = "toomany";
+	refused(m, rng, "31 at most");
+	devices_close(m);
+}
+
+static void interfaces_that_cannot_be(void)
+{
+	struct devices *m = open_one(1), *b = open_one(2);
+	struct device net = { .kind = DEVICE_NET, .name = "net0", .mac = { 0x52, 1, 2, 3, 4, 5 } }, n = net;
+	struct hv_error err = { "" };
+	struct diag d = { 0 };
+
+	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), 0);
+	n.name = "net1";
+	refused(m, n, "same MAC");
+	refused(b, net, "domain 1 has the same MAC");
+	n.mac[0] = 1;
+	refused(m, n, "multicast");
+	n.mac[0] = 0x52, n.mac[1] = 9;
+	n.bridge = "a name that is too long";
+	refused(m, n, "bridge's name");
+	n.bridge = NULL;
+	n.tap = "a/b";
+	refused(m, n, "interface's name");
+	n.tap = NULL;
+	n.mtu = 20;
+	refused(m, n, "MTU");
+	/* A machine where it is to run. */
+	n.mtu = 0;
+	n.bridge = "nobridge0";
+	devices_check(NULL, &n, 1, true, &d);
+	CU_ASSERT(d.errors == 1 && strstr(d.items[0].text, "there is no bridge nobridge0"));
+	diag_free(&d);
+	devices_check(NULL, &n, 1, false, &d);
+	CU_ASSERT_EQUAL(d.errors, 0);
+	devices_close(m);
+	devices_close(b);
+}
+
+static const char *windows(struct vmi_bus bus)
+{
+	struct devices m = { .cfg.memory = 64 << 20, .bus = &bus };
+
+	return bus_read_windows(&m);
+}
+
+static void windows_that_lie_are_refused(void)
+{
+	const uint64_t page = 4096, memory = 64 << 20, bus = BUILD_BUS_GPA, end = bus + VMI_BUS_PAGES * page;
+	struct { uint64_t gpa, size; } bad[] = {
+		{ 1, page }, { page, 1 }, { memory, page }, { memory - page, 2 * page }, { 0, memory + page }, { 0, -page }, { -page, page },
+		{ -page, 2 * page }, { 1ull << 63, 1ull << 63 }, { bus, page }, { end - page, page }, { bus - page, 2 * page }, { 0, memory },
+	};
+	struct vmi_bus b = { 0 };
+
+	CU_ASSERT_PTR_NOT_NULL(windows(b));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		b.guest.window[1] = (struct vmi_bus_window){ bad[i].gpa, bad[i].size };
+		CU_ASSERT_PTR_NOT_NULL(windows(b));
+	}
+	b.guest.window[1] = (struct vmi_bus_window){ end, memory - end };
+	CU_ASSERT_PTR_NULL(windows(b));
+	b.guest.window[3] = (struct vmi_bus_window){ 0, bus };
+	CU_ASSERT_PTR_NULL(windows(b));
+	b.guest.window[0] = (struct vmi_bus_window){ memory - page, page };
+	CU_ASSERT_PTR_NOT_NULL(windows(b));
+}
+
+TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
+      TEST(interfaces_that_cannot_be), TEST(windows_that_lie_are_refused))
