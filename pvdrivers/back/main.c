@@ -19,7 +19,7 @@
 
 #include "dev.h"
 
-static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &rng_ops };
+static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &rng_ops, &vhost_user_ops };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 

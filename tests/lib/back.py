@@ -173,7 +173,7 @@ class Guest:
         while True:
             for i, line in enumerate(self.lines):
                 if pattern in line:
-                    del self.lines[:i + 1]
+                    del self.lines[i]
                     return line
             self.ctl.settimeout(max(0.001, end - time.monotonic()))
             try:
