@@ -66,8 +66,10 @@ void options_parse(const char *s)
 			options.panic_halt = true;
 		} else if (!strcmp(word, "panic=reboot")) {
 			options.panic_halt = false;
+		} else if (!strcmp(word, "ibpb=entry") || !strcmp(word, "ibpb=switch")) {
+			ibpb_on_entry = word[5] == 'e';
 		} else {
-			fatal("unknown option \"%s\": there are dom0_mem=SIZE|max hv_mem=SIZE shadow_mem=SIZE panic=halt|reboot", word);
+			fatal("unknown option \"%s\": there are dom0_mem=SIZE|max hv_mem=SIZE shadow_mem=SIZE panic=halt|reboot ibpb=entry|switch", word);
 		}
 	}
 }
@@ -153,8 +155,8 @@ void boot_main(u32 magic, u32 info)
 
 	uart_init();
 	multiboot_parse(magic, info);
-	options_parse(b->cmdline);
 	cpu_check();
+	options_parse(b->cmdline);
 	if (b->ram + (1UL << 20) < MIN_RAM)
 		fatal("too little memory: %lu MiB found, at least %lu MiB needed; give the machine more (QEMU: -m)",
 		      (b->ram >> 20) + 1, MIN_RAM >> 20);

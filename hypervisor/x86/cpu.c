@@ -15,6 +15,7 @@
 #include <hv/x86.h>
 
 struct cpu_info cpu_info;
+bool ibpb_on_entry;
 
 /* RFLAGS cleared by SYSCALL: TF IF DF IOPL NT AC. */
 #define SYSCALL_MASK	(RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
@@ -30,6 +31,7 @@ extern char image_end[];
 void cpu_check(void)
 {
 	struct cpu_info *c = &cpu_info;
+	bool own_returns = false;	/* the processor says that what ring 1 did cannot steer a return */
 	u32 r[4];
 
 	cpuid(0, 0, r);
@@ -52,6 +54,8 @@ void cpu_check(void)
 		c->fsgsbase = r[1] & BIT(0);
 		c->smep = r[1] & BIT(7);
 		c->ibpb = r[3] & BIT(26);
+		if (!c->amd && r[3] & BIT(29))
+			own_returns = rdmsr(MSR_ARCH_CAPS) & BIT(62);	/* ITS_NO */
 	}
 	if (c->xsave) {
 		cpuid(13, 0, r);
@@ -70,6 +74,11 @@ void cpu_check(void)
 		c->ma_mask = BIT(r[0] & 0xff) - 1;
 		c->ibpb |= !!(r[1] & BIT(12));
 	}
+	if (c->amd) {
+		cpuid(0x80000021, 0, r);
+		own_returns = r[0] & BIT(29);	/* SRSO_NO */
+	}
+	ibpb_on_entry = c->ibpb && !own_returns;
 }
 
 void cpu_init(void)

@@ -60,50 +60,39 @@ AT(es_rax, STACK_ENTRY_TOP - 64)
 	/* And on the way out: the iretq frame with RAX below it. */
 AT(es_out_rax, STACK_ENTRY_TOP - 48)
 
-/* Call a C function at any distance without a branch that ring 1 can steer: this call predicts the return (R26). */
+/*
+ * Call a C function at any distance without a branch that ring 1 can steer: this
+ * call predicts the return, where only calls do, else nothing does (R26).
+ */
 	.macro	call_c fn
+	movabsb	ibpb_on_entry, %al
+	testb	%al, %al
+	jz	1f
+	movl	$0x49, %ecx		/* MSR_PRED_CMD */
+	movl	$1, %eax
+	xorl	%edx, %edx
+	wrmsr
+1:	lfence				/* no guessing past the check */
 	jmp	4f
-1:	call	3f
-2:	pause
+2:	call	5f
+3:	pause
 	lfence
-	jmp	2b
-3:	movabsq	$\fn, %rax
+	jmp	3b
+5:	movabsq	$\fn, %rax
 	movq	%rax, (%rsp)
 	ret
-4:	call	1b
+4:	call	2b
 	.endm
 
 	.macro	push_gprs_but_rax
-	pushq	%rbx
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	.irp	reg, rbx, rcx, rdx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+	pushq	%\reg
+	.endr
 	.endm
 	.macro	pop_gprs_but_rax
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rdx
-	popq	%rcx
-	popq	%rbx
+	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rdx, rcx, rbx
+	popq	%\reg
+	.endr
 	.endm
 
 	.section .tramp, "ax"
@@ -251,12 +240,9 @@ pf_from_user:
 	movq	%cr2, %rax
 	movq	%rax, sh_cr2(%rip)
 	movq	sh_scratch(%rip), %rax
-	popq	sh_pf_error(%rip)
-	popq	sh_pf_rip(%rip)
-	popq	sh_pf_cs(%rip)
-	popq	sh_pf_rflags(%rip)
-	popq	sh_pf_rsp(%rip)
-	popq	sh_pf_ss(%rip)
+	.irp	word, error, rip, cs, rflags, rsp, ss
+	popq	sh_pf_\word(%rip)
+	.endr
 	leaq	frame_pf(%rip), %rsp
 	iretq
 
@@ -281,14 +267,9 @@ common_guest:
 	movq	ro_regs_top(%rip), %rsp
 	pushq	$0
 	pushq	es_root(%rip)
-	pushq	es_ss(%rip)
-	pushq	es_rsp(%rip)
-	pushq	es_rflags(%rip)
-	pushq	es_cs(%rip)
-	pushq	es_rip(%rip)
-	pushq	es_error(%rip)
-	pushq	es_vector(%rip)
-	pushq	es_rax(%rip)
+	.irp	word, ss, rsp, rflags, cs, rip, error, vector, rax
+	pushq	es_\word(%rip)
+	.endr
 	push_gprs_but_rax
 enter_c:
 	cld
@@ -301,16 +282,10 @@ enter_c:
 /* Leave for the guest: RDI is its vcpu, whose area is mapped here. */
 	.globl	tramp_exit
 tramp_exit:
-	movq	17*8(%rdi), %rax
-	movq	%rax, es_rip(%rip)
-	movq	18*8(%rdi), %rax
-	movq	%rax, es_cs(%rip)
-	movq	19*8(%rdi), %rax
-	movq	%rax, es_rflags(%rip)
-	movq	20*8(%rdi), %rax
-	movq	%rax, es_rsp(%rip)
-	movq	21*8(%rdi), %rax
-	movq	%rax, es_ss(%rip)
+	.irp	word, 0, 1, 2, 3, 4	/* RIP CS RFLAGS RSP SS */
+	movq	(17 + \word) * 8(%rdi), %rax
+	movq	%rax, es_rip + 8 * \word(%rip)
+	.endr
 	movq	14*8(%rdi), %rax
 	movq	%rax, es_out_rax(%rip)
 	movq	%rdi, %rsp
@@ -348,13 +323,9 @@ from_hv:
 ist_common:
 	testb	$3, 24(%rsp)
 	jz	1f
-	popq	es_vector(%rip)
-	popq	es_error(%rip)
-	popq	es_rip(%rip)
-	popq	es_cs(%rip)
-	popq	es_rflags(%rip)
-	popq	es_rsp(%rip)
-	popq	es_ss(%rip)
+	.irp	word, vector, error, rip, cs, rflags, rsp, ss
+	popq	es_\word(%rip)
+	.endr
 	leaq	es_vector(%rip), %rsp
 	jmp	common_guest
 1:	pushq	%rax

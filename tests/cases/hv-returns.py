@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: No jump, call or return of the hypervisor is predicted by what ring 1 did before it (rule R26): no indirect branches, each return has its call since the entry, and no more of them are open than the smallest return stack holds.
-# seconds: 10
+# proves: No jump, call or return of the hypervisor is predicted by what ring 1 did before it (rule R26): no indirect branches, each return has its call since the entry, and no more of them are open than the smallest return stack holds; the entry that forgets predictions works.
+# seconds: 20
 """Reads the disassembly of vmi.elf: who calls whom, and how deep."""
 import os
 import re
@@ -73,6 +73,9 @@ def main():
         failed |= len(chain) > RETURN_STACK
     if failed:
         sys.exit("calls nest deeper than the smallest return stack: the returns of the outermost are predicted by something else")
+    # QEMU takes the MSR for one that it does not know, so this runs what processors need that predict returns otherwise.
+    if subprocess.run(["tests/lab", "--hv-append", "ibpb=entry", "--timeout", "60", "--", "/opt/vmi/context"]).returncode:
+        sys.exit("domain 0 does not run with ibpb=entry")
 
 
 main()

@@ -58,6 +58,7 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 	".popsection\n"
 
 #define MSR_APIC_BASE		0x0000001b
+#define MSR_ARCH_CAPS		0x0000010a
 #define MSR_SYSENTER_CS		0x00000174
 #define MSR_SYSENTER_EIP	0x00000176
 #define MSR_MISC_ENABLE		0x000001a0
@@ -154,6 +155,7 @@ struct cpu_info {
 	u64 ma_mask;		/* physical address bits */
 };
 extern struct cpu_info cpu_info;
+extern bool ibpb_on_entry;	/* forget all predictions on each entry (R26) */
 void cpu_check(void);		/* fill cpu_info; panic with a remedy where something is missing */
 void cpu_init(void);		/* control registers and MSRs of this processor */
 /* swapgs as a guest means it: the inactive base is in the shared page with FSGSBASE, else in its MSR. */
