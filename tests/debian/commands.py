@@ -27,6 +27,8 @@ NORMALIZE = [(re.compile(pattern), to) for pattern, to in [
     (r"Ran (\d+) tests? in [0-9.]+s", r"Ran \1 tests"),
     (r"==\d+==", "==N=="),
     (r"si_pid=\d+", "si_pid=N"),
+    # openssl: the thread.
+    (r"(?m)^[0-9A-F]{16}:error:", "THREAD:error:"),
     # gdb: which of two threads or processes is first.
     (r"(?m)^\[(Detaching after fork|New Thread|Thread .* exited).*\n", ""),
 ]]
