@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 #include "dev.h"
 
-static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &rng_ops, &vhost_user_ops };
+static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &console_ops, &rng_ops, &vhost_user_ops };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 
@@ -198,6 +199,7 @@ int main(int argc, char **argv)
 	if (!dev.ops)
 		die("%s%s; see vmi-back --help", argc > 1 ? "no such kind of device: " : "no kind of device", argc > 1 ? argv[1] : "");
 	dev.bounce = true;
+	signal(SIGPIPE, SIG_IGN);
 	for (int i = 2; i < argc; i++)
 		argument(argv[i]);
 	if (dev.ctl < 0)

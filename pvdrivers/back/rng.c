@@ -12,7 +12,7 @@
 
 #include "dev.h"
 
-#define QUEUE_SIZE	8
+#define QUEUE_SIZE	64
 #define REQUEST_MAX	4096	/* bytes given at once; the driver asks again */
 
 static int file = -1;
