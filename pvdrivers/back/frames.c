@@ -212,7 +212,7 @@ bool net_receive(struct net *n)
 
 void net_drain(struct net *n)
 {
-	for (unsigned int i = 0; i < DRAIN && read(n->tap, n->rx.rest, sizeof(n->rx.rest)) > 0; i++)
+	for (unsigned int i = 0; i < DRAIN && read(n->tap, n->rx.rest, sizeof(n->rx.rest)) >= 0; i++)
 		;
 }
 
