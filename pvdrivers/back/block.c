@@ -522,7 +522,7 @@ const struct dev_ops block_ops = {
 	.help = "  file=FD            the raw image or block device\n"
 		"  readonly=0|1       default 0\n"
 		"  serial=TEXT        up to 20 characters\n"
-		"  cache=MODE         none, writeback, writethrough, unsafe (default: none where the file can, else writeback)\n"
+		"  cache=MODE         none (default; writeback where the file has no direct I/O), writeback, writethrough, unsafe\n"
 		"  discard=0|1        may the guest give space back (default 0)\n",
 	.device = VIRTIO_ID_BLOCK,
 	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), -1 },

@@ -37,11 +37,8 @@ static void set_cache(struct disk *k, const char *cache)
 	if (!k->direct && !k->sync && !k->unsafe && strcmp(cache, "writeback"))
 		die("cache=%s: give none, writeback, writethrough or unsafe", cache);
 	/* The description is the manager's, too, and a predecessor may have left it otherwise. */
-	if (fcntl(k->fd, F_SETFL, k->direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0) {
-		if (cache)
-			die("cache=%s: the file system has no direct I/O; use cache='writeback'", cache);
+	if (fcntl(k->fd, F_SETFL, k->direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0)
 		k->direct = false;
-	}
 }
 
 uint64_t disk_size(const struct disk *k)

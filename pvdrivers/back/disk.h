@@ -28,7 +28,7 @@ struct disk {
 	uint32_t io_min, io_opt;	/* bytes; 0: not known */
 };
 
-/* cache: none, writeback, writethrough, unsafe, or NULL: none where the file can, else writeback. Errors: die(). */
+/* cache: none (NULL; a file system without direct I/O, as tmpfs, gives writeback), writeback, writethrough, unsafe. Errors: die(). */
 void disk_open(struct disk *k, int fd, bool readonly, const char *cache);
 /* How large it is now. */
 uint64_t disk_size(const struct disk *k);

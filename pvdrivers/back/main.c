@@ -20,7 +20,7 @@
 
 #include "dev.h"
 
-static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &console_ops, &rng_ops, &vhost_user_ops };
+static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &console_ops, &rng_ops, &balloon_ops, &vhost_user_ops };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_small.c - the program vmi-back as console and as source of entropy: text both
- * ways, a reader that does not read, a hang-up, the size of the terminal; numbers
- * that differ, a source that ends; and the real program in its sandbox, killed.
+ * test_small.c - the program vmi-back, in its sandbox and killed in between, as console
+ * (text both ways, a reader that does not read, a hang-up, the terminal's size), as
+ * source of entropy (numbers that differ, a source that ends), and as balloon.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -16,9 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/virtio_balloon.h>
 #include <linux/virtio_console.h>
 
 #include "guest.h"
+#include "mem.h"
 #include "tools_test.h"
 
 #define WAIT	10000	/* ms */
@@ -201,4 +203,44 @@ static void reader_sleeps(void)
 	close(sv[1]);
 }
 
-TESTS("vmi-back console and rng", TEST(entropy), TEST(entropy_of_a_file), TEST(terminal), TEST(reader_sleeps))
+static void balloon(void)
+{
+	struct virtio_balloon_config *c, *mine;
+	struct virtio_balloon_stat *stat;
+	uint16_t h;
+	uint32_t n;
+
+	begin("balloon", "target=100", 3);
+	c = (void *)g.slot->config;
+	mine = (void *)g.slot->config_guest;
+	CU_ASSERT_EQUAL(c->num_pages, 100);
+	guest_tell(&g, "target 50\ntarget x\n");
+	CU_ASSERT(guest_hears(&g, "log not understood: target x\n"));
+	CU_ASSERT_EQUAL(c->num_pages, 50);
+	give(0, guest_data(&g, 0, 60), 200, true);
+	CU_ASSERT(guest_next(&g, 0, &h, &n, WAIT));
+	mine->actual = 50;
+	g.slot->guest.config_gen++;
+	CU_ASSERT(guest_status(&g, g.slot->guest.status, 0));
+	for (int ms = 0; ms < WAIT && READ_ONCE(g.slot->back.config_seen) != g.slot->guest.config_gen; ms++)
+		usleep(1000);
+	CU_ASSERT_EQUAL(c->actual, 50);
+	CU_ASSERT_EQUAL(g.state->balloon.actual, 50);
+	/* The statistics' buffer is kept, also by a successor, and comes back for new numbers. */
+	stat = (void *)guest_data(&g, 2, 60);
+	stat[0] = (struct virtio_balloon_stat){ VIRTIO_BALLOON_S_MEMFREE, 12345 };
+	stat[1] = (struct virtio_balloon_stat){ 9999, 1 };
+	give(2, stat, 2 * sizeof(*stat) + 3, true);
+	CU_ASSERT_FALSE(guest_next(&g, 2, &h, &n, 100));
+	CU_ASSERT_EQUAL(g.state->balloon.tag[VIRTIO_BALLOON_S_MEMFREE], 12345);
+	CU_ASSERT_EQUAL(g.state->balloon.tag[VIRTIO_BALLOON_S_MEMTOT], ~0ull);
+	guest_kill(&g);
+	stat[0].val = 54321;
+	CU_ASSERT_FATAL(guest_run(&g, (const char *[]){ "balloon", "target=50", NULL }));
+	CU_ASSERT_EQUAL(c->actual, 50);
+	CU_ASSERT(guest_next(&g, 2, &h, &n, WAIT));
+	CU_ASSERT_EQUAL(g.state->balloon.tag[VIRTIO_BALLOON_S_MEMFREE], 54321);
+	end();
+}
+
+TESTS("vmi-back console, rng and balloon", TEST(entropy), TEST(entropy_of_a_file), TEST(terminal), TEST(reader_sleeps), TEST(balloon))
