@@ -27,7 +27,7 @@ unsigned int device_queues(const struct device *dev)
 
 	switch (dev->kind) {
 	case DEVICE_NET:
-		return 2 * n;
+		return 2 * n + 1;		/* and the control queue */
 	case DEVICE_CONSOLE:
 		return 2;
 	case DEVICE_RNG:

@@ -24,6 +24,8 @@ bad 'there is no /no/such/file' --native --add /no/such/file:/x -- true
 bad 'is not a place for files' --native --add /etc/hosts:/proc/x -- true
 bad 'leave out --smp' --native --icount --smp 2 -- true
 bad '-cpu help' --native --cpu nonsense -- true
+bad 'neither a size' --native --disk lots -- true
+bad 'add --domu' --native --net -- true
 bad '--console' --native --console /no/such/dir/log -- true
 VMI_KERNEL=/no/such/kernel bad 'make kernel' --native -- true
 VMI_INITRAMFS=/no/such/fs bad 'make initramfs' --native -- true

@@ -159,9 +159,11 @@ class Machine:
     modules by a list of (file, command line)."""
 
     def __init__(self, mode="dom0", cpu=None, smp=1, mem=None, icount=False, add=(), append="",
-                 hv_append="", gdb=False, qemu="", debian=False, disk=None, kernel=None, initramfs=None, hypervisor=None, modules=None):
+                 hv_append="", gdb=False, qemu="", debian=False, disk=None, kernel=None, initramfs=None, hypervisor=None, modules=None, net=False, boot="", beside=None):
         if mode not in ("native", "dom0", "domu"):
             raise BadUsage(f"mode {mode}: it is native, dom0 or domu")
+        if mode != "domu" and (net or boot or beside):
+            raise BadUsage(f"{'--net' if net else '--boot' if boot else '--beside'} is for a guest domain: add --domu")
         if icount and smp != 1:
             raise BadUsage("--icount counts one processor: leave out --smp")
         if not shutil.which(QEMU):
@@ -170,6 +172,8 @@ class Machine:
         self.mem = mem or (1024 if debian else 512)
         self.add = [split_add(a) for a in add]
         self.append, self.hv_append, self.modules = append, hv_append, modules
+        self.net, self.boot = net, boot
+        self.beside = need(beside, "script", "give a file of this machine") if beside else None
         self.kernel = kernel or find("kernel")
         self.initramfs = initramfs or find("initramfs")
         self.hypervisor = hypervisor or (find("hypervisor") if mode != "native" else None)
@@ -179,14 +183,20 @@ class Machine:
         self.tmp = tempfile.mkdtemp(prefix="vmi-lab-")
         self.proc = None
         atexit.register(self.close)
-        self.disk = self._scratch(disk) if disk else None
+        # Disks of the machine in their order: what to give to QEMU, what to vmi-boot.
+        sizes = [disk] if isinstance(disk, str) else disk or []
+        self.disks = [(self._scratch(size, i), "") for i, size in enumerate(sizes)]
+        if mode == "domu" and self.debian:
+            self.disks.append((self.debian, ",readonly"))
 
-    def _scratch(self, size):
-        """An empty disk that takes no room until it is written."""
+    def _scratch(self, size, i):
+        """An empty disk that takes no room until it is written; or an image that there is."""
+        if os.path.isfile(size):
+            return os.path.abspath(size)
         m = re.fullmatch(r"(\d+)([KMGT]?)", size)
         if not m or not int(m[1]):
-            raise BadUsage(f"--disk {size}: not a size; write for example 512M or 4G")
-        path = f"{self.tmp}/disk"
+            raise BadUsage(f"--disk {size}: neither a size nor an image; write for example 512M or 4G")
+        path = f"{self.tmp}/disk{i}"
         with open(path, "wb") as f:
             f.truncate(int(m[1]) << 10 * " KMGT".index(m[2] or " "))
         return path
@@ -223,8 +233,15 @@ class Machine:
         """Domain 0's, which starts one guest that has `guest` as its own."""
         archive = Cpio()
         archive.file("lab/mode", b"dom0")
-        for name, data in (("cmdline", self._cmdline("hvc0").encode()), ("memory", f"{self.mem}M".encode())):
-            archive.file(f"lab/domu/{name}", data)
+        # Its disks are domain 0's, handed on in their order.
+        options = [f"--memory {self.mem}M"] + [f"--disk /dev/vd{chr(97 + i)}{how}" for i, (_, how) in enumerate(self.disks)]
+        options += ["--net br0"] * self.net + [self.boot]
+        for name, text in (("cmdline", self._cmdline("hvc0")), ("options", " ".join(options))):
+            archive.file(f"lab/domu/{name}", text.encode())
+        if self.net:
+            archive.file("lab/domu/net", b"")
+        if self.beside:
+            add_path(archive, self.beside, "/lab/domu/beside")
         add_path(archive, self.kernel, "/lab/domu/kernel")
         add_path(archive, guest, "/lab/domu/initramfs")
         return self._write(archive, "initramfs")
@@ -246,7 +263,11 @@ class Machine:
             archive.file(path, data)
         for host, path in self.add:
             add_path(archive, host, ("/lab/add" if self.debian else "") + path)
-        if self.debian:
+        if self.net:
+            archive.file("lab/net", b"")
+        if self.debian and self.mode == "domu":
+            archive.symlink("lab/debian.squashfs", f"/dev/vd{chr(96 + len(self.disks))}")
+        elif self.debian:
             with open(self.debian, "rb") as f:
                 archive.file("lab/debian.squashfs", f.read())
         return self._write(archive, name)
@@ -274,8 +295,9 @@ class Machine:
             args += ["-accel", "tcg,thread=" + ("single" if self.smp == 1 else "multi")]
         if not interactive:
             args += ["-no-reboot"]
-        if self.disk:
-            args += ["-drive", f"if=none,id=scratch,format=raw,file={self.disk}", "-device", "virtio-blk-pci,drive=scratch"]
+        for i, (path, how) in enumerate(self.disks):
+            args += ["-drive", f"if=none,id=disk{i},format=raw,file={path}{',read-only=on' if how else ''}",
+                     "-device", f"virtio-blk-pci,drive=disk{i}"]
         if self.gdb_port:
             args += ["-S", "-gdb", f"tcp:127.0.0.1:{self.gdb_port}"]
         args += self.qemu
@@ -305,7 +327,7 @@ class Machine:
         return args + (["-initrd", ",".join(specs)] if specs else [])
 
     def _dom0_mem(self):
-        return 768 if self.debian else 320
+        return 320
 
     def _machine_mem(self):
         """Domain 0, the guest, its tables, and the hypervisor."""
