@@ -158,7 +158,7 @@ int arch_vcpu_init(struct vcpu *v)
 		return -VMI_ENOMEM;
 	*(u16 *)(a->fpu + FPU_FCW) = 0x37f;
 	*(u32 *)(a->fpu + FPU_MXCSR) = 0x1f80;
-	a->xcr0 = 1;
+	a->xcr0 = cpu_info.xsave;		/* the x87 bit */
 	a->dr7 = 0x400;
 	*area_desc(&a->area, DESC_REGS_TOP) = (u64)(&v->regs + 1);
 	v->cr4 = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpu_info.fsgsbase ? CR4_FSGSBASE : 0) |
