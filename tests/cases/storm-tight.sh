@@ -12,7 +12,7 @@ grep reclaims /proc/vmi/counters
 EOS
 status 0 $LAB --mem 256 --hv-append shadow_mem=256K --timeout 170 --console "$tmp/console" --add "$tmp/script:/script" -- sh /script
 cat "$tmp/out"
-no_complaints
+no_complaints "$tmp/console"
 reclaims=$(sed -n 's/^reclaims //p' "$tmp/out")
 [ "${reclaims:-0}" -gt 50 ] || fail "the pool was not too small: $reclaims reclaims"
 pass

@@ -27,7 +27,7 @@ status() {
 # no_complaints CONSOLE: nothing there that a sound system does not print. Not
 # any WARNING: some processor models have their vulnerabilities named so.
 no_complaints() {
-	grep -aE 'BUG:|WARNING: CPU|Oops|Call Trace|general protection|\(vmi\) (error|panic)' "$1" &&
+	grep -aE 'BUG:|WARNING: CPU|Oops|Call Trace|general protection fault.*\[#|\(vmi\) (error|panic)' "$1" &&
 		fail "the console has complaints"
 	return 0
 }

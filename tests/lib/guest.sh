@@ -1,12 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # guest.sh - run a program of tests/guest in the lab; for test cases, after case.sh.
 
-# The console that the lab left in $tmp/console has no complaint of a kernel.
-no_complaints() {
-	# Not any WARNING: some processor models have their vulnerabilities named so.
-	grep -aE 'BUG:|WARNING: CPU|Oops|Call Trace|\(vmi\) (error|panic)' "$tmp/console" && fail "the console has complaints"
-}
-
 # guest_program PROGRAM MODE MiB [--option of the lab]... [-- argument of the program...]
 guest_program() {
 	local program=$1 mode=$2 mem=$3 got=0 options=()
@@ -20,5 +14,5 @@ guest_program() {
 		env VMI_TEST_NOW="$(date +%s)" "/opt/vmi/$program" "$@" >"$tmp/out" || got=$?
 	cat "$tmp/out"
 	[ $got = 0 ] || fail "$(grep -m1 '^FAIL' "$tmp/out" || echo "$program ended with $got")"
-	no_complaints
+	no_complaints "$tmp/console"
 }
