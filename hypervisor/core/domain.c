@@ -20,7 +20,6 @@
 #include <hv/domain.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 #include <hv/mm.h>
 #include <stdarg.h>
 

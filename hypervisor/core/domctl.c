@@ -15,7 +15,6 @@
 #include <hv/domain.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 #include <hv/mm.h>
 
 #define COPY_MAX	(256UL << 10)	/* bytes that one dom_write or dom_read moves */
@@ -207,57 +206,18 @@ long hc_control_get(struct vcpu *v, const u64 *a)
 	return what;
 }
 
-/* The line of a console call, or NULL with *rc. */
-static struct conring *line_of(struct domain *d, const u64 *a, long *rc)
-{
-	*rc = !d || d->privileged ? -VMI_ESRCH : a[1] >= VMI_NR_CONSOLES ? -VMI_ENOENT :
-	      a[3] > VMI_CONSOLE_MAX ? -VMI_E2BIG : 0;
-	return *rc ? NULL : d->line[a[1]];
-}
-
 long hc_dom_console_read(struct vcpu *v, const u64 *a)
 {
-	u64 done = 0;
-	long rc;
-	struct conring *c = line_of(domain_find(a[0]), a, &rc);
+	struct domain *d = domain_find(a[0]);
 
-	while (c && done < a[3]) {
-		char chunk[256];
-		size_t n = MIN(a[3] - done, sizeof(chunk));
-
-		/* Nothing may be taken that cannot be handed over. */
-		memset(chunk, 0, n);
-		if (copy_to_guest(v, a[2] + done, chunk, n))
-			return done ? (long)done : -VMI_EFAULT;
-		n = conring_take(c, CON_OUTPUT, chunk, n);
-		if (!n || copy_to_guest(v, a[2] + done, chunk, n))
-			break;
-		done += n;
-	}
-	return rc ? rc : (long)done;
+	return d && !d->privileged ? console_read(v, d, CON_OUTPUT, a + 1) : -VMI_ESRCH;
 }
 
 long hc_dom_console_write(struct vcpu *v, const u64 *a)
 {
 	struct domain *d = target(a[0]);
-	char chunk[256];
-	u64 done = 0;
-	long rc;
-	struct conring *c = line_of(d, a, &rc);
 
-	while (c && done < a[3]) {
-		u64 n = MIN(a[3] - done, sizeof(chunk)), put;
-
-		if (copy_from_guest(v, chunk, a[2] + done, n))
-			return done ? (long)done : -VMI_EFAULT;
-		put = conring_put(c, CON_INPUT, chunk, n);
-		done += put;
-		if (put < n)
-			break;
-	}
-	if (done)
-		evt_raise_virq(d->vcpu[0], VMI_VIRQ_CONSOLE + a[1]);
-	return rc ? rc : (long)done;
+	return d ? console_write(v, d, CON_INPUT, a + 1) : -VMI_ESRCH;
 }
 
 /* ---- memory ------------------------------------------------------------------------------- */

@@ -12,9 +12,7 @@
  */
 #include <hv/dispatch.h>
 #include <hv/domain.h>
-#include <hv/hypercall.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 
 struct row {
 	long (*handler)(struct vcpu *v, const u64 *args);

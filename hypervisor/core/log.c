@@ -9,7 +9,6 @@
  * Locking: console_lock.
  */
 #include <hv/lib.h>
-#include <hv/log.h>
 
 #define LOG_SIZE	65536
 #define BURST		20

@@ -25,7 +25,6 @@
  */
 #include <hv/domain.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 #include <hv/sched.h>
 
 #define SLICE_NS	5000000UL

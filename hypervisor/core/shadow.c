@@ -44,8 +44,7 @@
  *            but its root says which slots of the user half are in use.
  * Locking:   shadow_lock of the domain covers its tables, roots, pool and reverse
  *            maps, from a fill's walk of the guest's tables to the installed leaf
- *            (rule M4). Order: p2m_lock, shadow_lock, heap_lock (hv/locks.h). One
- *            processor today, with interrupts off, so none is taken.
+ *            (rule M4).
  * Trust:     addresses, roots and tables are the guest's; the p2m is ours.
  */
 #include "shadow_priv.h"

@@ -234,6 +234,8 @@ bool cr4_write_policy(struct vcpu *v, u64 val)
 	if (!cr4_ok(val))
 		return false;
 	v->cr4 = val;
+	/* Any change of its paging bits flushes everything (SDM vol. 3A, 4.10.4.1). */
+	shadow_flush_all(v->domain);
 	return true;
 }
 

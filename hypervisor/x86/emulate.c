@@ -119,11 +119,7 @@ static bool mov_to_cr(struct vcpu *v, u32 cr, u64 val)
 	case 3:
 		return !vcpu_load_cr3(v, val);
 	case 4:
-		/* Any change of CR4's paging bits flushes everything (SDM vol. 3A, 4.10.4.1). */
-		if (!cr4_write_policy(v, val))
-			return false;
-		shadow_flush_all(v->domain);
-		return true;
+		return cr4_write_policy(v, val);
 	case 8:
 		return !val;
 	default:
@@ -132,12 +128,12 @@ static bool mov_to_cr(struct vcpu *v, u32 cr, u64 val)
 }
 
 /* The guest's own iretq to its kernel, before it can do better: the frame shows CS with RPL 0. */
-static bool emulate_iretq(struct vcpu *v)
+static bool emulate_iretq(struct vcpu *v, struct insn *in)
 {
 	struct regs *r = &v->regs;
 	u64 f[5];
 
-	if (copy_from_guest(v, f, r->rsp, sizeof(f)))
+	if (!(in->rex & 8) || copy_from_guest(v, f, r->rsp, sizeof(f)))
 		return false;
 	if (f[1] != (VMI_KERNEL_CS & ~3UL) || !va_canonical(f[0]))
 		return false;
@@ -146,6 +142,7 @@ static bool emulate_iretq(struct vcpu *v)
 	r->rsp = f[3];
 	r->ss = 1;
 	WRITE_ONCE(v->shared->vif, !!(f[2] & RFLAGS_IF));
+	in->pos = 0;
 	return true;
 }
 
@@ -263,11 +260,39 @@ static bool port_string(struct vcpu *v, struct insn *in, u8 op)
 	return true;
 }
 
+/* in.pos is then what RIP has to move on. */
+static bool one_byte(struct vcpu *v, struct insn *in, int op)
+{
+	switch (op) {
+	case 0x0f:
+		return two_byte(v, in);
+	case 0x6c ... 0x6f:
+		return port_string(v, in, op);
+	case 0xcf:
+		return emulate_iretq(v, in);
+	case 0xe4 ... 0xe7:
+	case 0xec ... 0xef:
+		return port_io(v, in, op);
+	case 0xfa:					/* cli */
+		WRITE_ONCE(v->shared->vif, 0);
+		return true;
+	case 0xfb:					/* sti: no event between it and a hlt behind it */
+		WRITE_ONCE(v->shared->vif, 1);
+		if (in->pos == in->have || in->b[in->pos] != 0xf4)
+			return true;
+		in->pos++;
+		/* fall through */
+	case 0xf4:					/* hlt */
+		vcpu_block(v);
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool emulate(struct vcpu *v)
 {
-	struct regs *r = &v->regs;
 	struct insn in = { .pos = 0 };
-	bool done;
 	int op;
 
 	if (!fetch(v, &in))
@@ -285,45 +310,9 @@ bool emulate(struct vcpu *v)
 		in.rex = op;
 		op = next(&in);
 	}
-	switch (op) {
-	case 0xfa:					/* cli */
-		WRITE_ONCE(v->shared->vif, 0);
-		done = true;
-		break;
-	case 0xfb:					/* sti: no event between it and a hlt behind it */
-		WRITE_ONCE(v->shared->vif, 1);
-		if (in.pos < in.have && in.b[in.pos] == 0xf4) {
-			in.pos++;
-			vcpu_block(v);
-		}
-		done = true;
-		break;
-	case 0xf4:					/* hlt */
-		vcpu_block(v);
-		done = true;
-		break;
-	case 0xcf:
-		if (!(in.rex & 8) || !emulate_iretq(v))
-			return false;
-		COUNT(v->domain, EMULATED);
-		return true;				/* RIP is the frame's */
-	case 0x6c ... 0x6f:
-		done = port_string(v, &in, op);
-		break;
-	case 0xe4 ... 0xe7:
-	case 0xec ... 0xef:
-		done = port_io(v, &in, op);
-		break;
-	case 0x0f:
-		done = two_byte(v, &in);
-		break;
-	default:
-		done = false;
-		break;
-	}
-	if (!done)
+	if (!one_byte(v, &in, op))
 		return false;
 	COUNT(v->domain, EMULATED);
-	r->rip += in.pos;
+	v->regs.rip += in.pos;
 	return true;
 }

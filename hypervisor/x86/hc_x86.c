@@ -6,12 +6,9 @@
  * checked here once: canonical and in the upper half, so that no later iretq
  * can fault in ring 0 (R9).
  */
-#include <hv/conring.h>
 #include <hv/dispatch.h>
 #include <hv/lib.h>
 #include <hv/x86.h>
-
-#define CONSOLE_CHUNK	4096	/* bytes a single call moves at most: it must not run long */
 
 static bool kernel_address(u64 va)
 {
@@ -83,77 +80,6 @@ long hc_halt(struct vcpu *v, const u64 *a)
 	return 0;
 }
 
-/* Domain 0 has the serial ports, other domains' lines end in domain 0. */
-static size_t line_write(struct domain *d, u32 line, const char *s, size_t n)
-{
-	if (d->line[line])
-		return conring_put(d->line[line], CON_OUTPUT, s, n);
-	uart_write(line, s, n);
-	return n;
-}
-
-static size_t line_read(struct domain *d, u32 line, char *s, size_t n)
-{
-	struct conring *c = d->line[line];
-
-	if (!c)
-		return uart_read(line, s, n);
-	/* Who had to wait for room can go on. */
-	if (conring_full(c, CON_INPUT))
-		domain_event(d->id, VMI_EVENT_CONSOLE);
-	return conring_take(c, CON_INPUT, s, n);
-}
-
-long hc_console_write(struct vcpu *v, const u64 *a)
-{
-	u64 done = 0, len = MIN(a[2], (u64)CONSOLE_CHUNK);
-
-	if (a[0] >= VMI_NR_CONSOLES)
-		return -VMI_ENOENT;
-	if (a[2] > VMI_CONSOLE_MAX)
-		return -VMI_E2BIG;
-	while (done < len) {
-		char chunk[256];
-		u64 n = MIN(len - done, sizeof(chunk)), put;
-
-		if (copy_from_guest(v, chunk, a[1] + done, n))
-			return done ? (long)done : -VMI_EFAULT;
-		put = line_write(v->domain, a[0], chunk, n);
-		done += put;
-		if (put < n)
-			break;
-	}
-	if (done && !v->domain->privileged)
-		domain_event(v->domain->id, VMI_EVENT_CONSOLE);
-	return done;
-}
-
-long hc_console_read(struct vcpu *v, const u64 *a)
-{
-	u64 done = 0;
-
-	if (a[0] >= VMI_NR_CONSOLES)
-		return -VMI_ENOENT;
-	if (a[2] > VMI_CONSOLE_MAX)
-		return -VMI_E2BIG;
-	while (done < a[2]) {
-		char chunk[64], probe = 0;
-		size_t n;
-
-		/* Nothing may be taken from the line that cannot be handed over. */
-		if (copy_to_guest(v, a[1] + done, &probe, 1) ||
-		    copy_to_guest(v, a[1] + MIN(done + sizeof(chunk), a[2]) - 1, &probe, 1))
-			return done ? (long)done : -VMI_EFAULT;
-		n = line_read(v->domain, a[0], chunk, MIN(a[2] - done, sizeof(chunk)));
-		if (!n)
-			break;
-		if (copy_to_guest(v, a[1] + done, chunk, n))
-			return -VMI_EFAULT;
-		done += n;
-	}
-	return done;
-}
-
 long hc_gdt_write(struct vcpu *v, const u64 *a)
 {
 	return gdt_write(v, a[0], a[1]);
@@ -208,10 +134,7 @@ long hc_cpuid(struct vcpu *v, const u64 *a)
 
 long hc_cr4_write(struct vcpu *v, const u64 *a)
 {
-	if (!cr4_write_policy(v, a[0]))
-		return -VMI_EINVAL;
-	shadow_flush_all(v->domain);
-	return 0;
+	return cr4_write_policy(v, a[0]) ? 0 : -VMI_EINVAL;
 }
 
 long hc_shutdown(struct vcpu *v, const u64 *a)

@@ -7,7 +7,6 @@
  * walk follows frame pointers only inside the hypervisor's own stack.
  */
 #include <hv/lib.h>
-#include <hv/log.h>
 #include <hv/x86.h>
 #include <stdarg.h>
 

@@ -12,7 +12,6 @@
  * Trust: everything in vcpu.regs and in the shared page is the guest's; each
  * shared field is read once.
  */
-#include <hv/hypercall.h>
 #include <hv/lib.h>
 #include <hv/x86.h>
 

@@ -82,10 +82,11 @@ void uart_putc(u32 line, char c)
 	outb(u->base + UART_DATA, c);
 }
 
-void uart_write(u32 line, const char *s, size_t n)
+size_t uart_write(u32 line, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		uart_putc(line, s[i]);
+	return n;
 }
 
 size_t uart_read(u32 line, char *buf, size_t n)

@@ -4,8 +4,6 @@
  * in registers, counting; and the calls that are the core's own.
  */
 #include <hv/dispatch.h>
-#include <hv/hypercall.h>
-#include <hv/log.h>
 #include "fake.h"
 #include "test.h"
 
@@ -61,11 +59,11 @@ static void privileged_calls_need_domain_0(void)
 
 static void narrow_arguments_lose_their_upper_half(void)
 {
-	CU_ASSERT_EQUAL(call(VMI_HC_CONSOLE_WRITE, 0x1234567800000001, 0x1234567800000002, 0x1234567800000003), -77);
-	CU_ASSERT_STRING_EQUAL(fake.called, "hc_console_write");
-	CU_ASSERT_EQUAL(fake.args[0], 1);			/* line:u32 */
-	CU_ASSERT_EQUAL(fake.args[1], 0x1234567800000002);	/* buf:ptr */
-	CU_ASSERT_EQUAL(fake.args[2], 0x1234567800000003);	/* len:u64 */
+	CU_ASSERT_EQUAL(call(VMI_HC_CPUID, 0x1234567800000001, 0x1234567800000002, 0x1234567800000003), -77);
+	CU_ASSERT_STRING_EQUAL(fake.called, "hc_cpuid");
+	CU_ASSERT_EQUAL(fake.args[0], 1);			/* leaf:u32 */
+	CU_ASSERT_EQUAL(fake.args[1], 2);			/* sub:u32 */
+	CU_ASSERT_EQUAL(fake.args[2], 0x1234567800000003);	/* out:ptr */
 }
 
 static void nothing_leaks_in_registers(void)

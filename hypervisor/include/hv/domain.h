@@ -7,7 +7,10 @@
  * in vcpu.regs whenever the hypervisor runs: the trampoline stores them there
  * on entry and loads them from there on exit.
  *
- * Locking: see hv/locks.h.
+ * Locking: each file says which locks its functions need. They are spin locks, taken
+ * with interrupts off, in this order: domains_lock (list of domains), evt_lock (a
+ * domain's ports; of two domains, the lower identifier first), p2m_lock, shadow_lock,
+ * heap_lock, console_lock. On one processor, as today, none of them is taken.
  */
 #ifndef HV_DOMAIN_H
 #define HV_DOMAIN_H
@@ -90,6 +93,8 @@ struct domain {
 #define COUNT(d, name)		((d)->counters[VMI_CTR_##name]++)
 #define COUNT_ADD(d, name, n)	((d)->counters[VMI_CTR_##name] += (n))
 
+/* Carry out the hypercall in v->regs and leave its result in RAX (core/hypercall.c). */
+void hypercall(struct vcpu *v);
 /* Feature word 0 of the ABI for this domain (arch; a fake in unit tests). */
 u32 dom_features(const struct domain *d);
 

@@ -234,7 +234,7 @@ void hw_give_frames(struct domain *d);	/* all that is no RAM; before its RAM */
 /* ---- uart.c --------------------------------------------------------------------- */
 void uart_init(void);
 void uart_putc(u32 line, char c);
-void uart_write(u32 line, const char *s, size_t n);
+size_t uart_write(u32 line, const char *s, size_t n);
 size_t uart_read(u32 line, char *buf, size_t n);
 bool uart_interrupt(u8 irq, u32 *line);	/* true: input arrived on *line */
 void uart_irq_on(void);
