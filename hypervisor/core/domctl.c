@@ -262,24 +262,22 @@ long hc_dom_read(struct vcpu *v, const u64 *a)
  * It is no RAM of domain 0's to the p2m: its shadow leaves are in no reverse map,
  * and dom_revoke drops all of domain 0's shadows at once (rule M3).
  */
-static bool lend(struct domain *d, gfn_t gfn, u64 *mfn)
+static long lend(struct domain *d, gfn_t gfn, u64 *mfn)
 {
-	u64 ent = gfn < d->nr_gfns ? p2m_populate(d, gfn) : 0;
 	struct frame *f;
 
-	if ((ent & P2M_TYPE) != P2M_RAM)
-		return false;
-	*mfn = ent >> PAGE_SHIFT;
+	if (gfn >= d->nr_gfns)
+		return -VMI_EINVAL;
+	*mfn = p2m_populate(d, gfn) >> PAGE_SHIFT;
 	f = frame_of(*mfn);
-	if (f->flags & FRAME_LENT || !frame_get(*mfn))
-		return false;
-	if (p2m_set(dom0, *mfn, *mfn, 1, P2M_MMIO)) {
-		frame_put(*mfn);
-		return false;
-	}
+	if (f->flags & FRAME_LENT)
+		return -VMI_EBUSY;
+	if (!*mfn || p2m_set(dom0, *mfn, *mfn, 1, P2M_MMIO))
+		return -VMI_ENOMEM;
+	f->refs++;
 	f->flags |= FRAME_LENT;
 	d->nr_lent++;
-	return true;
+	return 0;
 }
 
 static void take_back(mfn_t mfn)
@@ -304,11 +302,8 @@ long hc_dom_lend(struct vcpu *v, const u64 *a)
 	if (a[2] > VMI_LEND_MAX)
 		return -VMI_E2BIG;
 	for (n = 0; n < a[2] && !rc;) {
-		if (!lend(d, a[1] + n, &mfn)) {
-			rc = -VMI_EINVAL;
-			break;
-		}
-		if (copy_to_guest(v, a[3] + n++ * sizeof(mfn), &mfn, sizeof(mfn)))
+		rc = lend(d, a[1] + n, &mfn);
+		if (!rc && copy_to_guest(v, a[3] + n++ * sizeof(mfn), &mfn, sizeof(mfn)))
 			rc = -VMI_EFAULT;
 	}
 	/* All or nothing. */

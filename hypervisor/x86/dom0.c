@@ -19,6 +19,7 @@
 #define CMDLINE_GPA	0x8000UL
 #define DOM0_MEM_MIN	(512UL << 20)	/* domain 0 has a quarter of the RAM, this at least, unless dom0_mem says */
 #define DOM0_WEIGHT	16384		/* it works for the others: they should not slow it down */
+#define LARGE		(PAGE_SIZE * PTES_PER_TABLE)
 #define LOW_END		0x10000UL	/* nothing else is put below */
 
 static void *page_or_die(void)
@@ -33,27 +34,39 @@ static void *page_or_die(void)
 static struct rest { u64 base, end; } rest[BOOT_MAX_MAP + 1];
 static u32 nr_rest;
 
-/* Give domain 0 the RAM [base, end) up to its limit. */
+/*
+ * Give domain 0 the RAM [base, end) up to its limit. The rest is whole 2 MiB with nothing
+ * else in them: there its kernel has page structures and cached mappings for lent frames.
+ */
 static void give_range(struct domain *d, struct vmi_start_info *si, u64 base, u64 end, u64 *left)
 {
-	u64 size = MIN(end - base, *left);
+	u64 size = end - base;
 
+	if (*left < size)
+		size = MIN(size, ALIGN_UP(base + *left, LARGE) - base);
 	if (size) {
 		frame_assign(base >> PAGE_SHIFT, size >> PAGE_SHIFT, DOMID_0, FRAME_RAM);
 		if (p2m_set(d, base >> PAGE_SHIFT, base >> PAGE_SHIFT, size >> PAGE_SHIFT, P2M_RAM))
 			fatal("hv_mem is too small for this machine's memory: raise or remove the option");
 		si->map[si->nr_map++] = (struct vmi_start_map){ base, size, VMI_MAP_RAM, 0 };
-		*left -= size;
+		*left -= MIN(*left, size);
 	}
-	if (base + size < end)
-		rest[nr_rest++] = (struct rest){ base + size, end };
+	base = ALIGN_UP(base + size, LARGE);
+	end = ALIGN_DOWN(end, LARGE);
+	if (base < end)
+		rest[nr_rest++] = (struct rest){ base, end };
 }
 
-/* What domain 0 does not get: the modules may still be there until it is built. */
-static void give_rest(void)
+/* What domain 0 does not get: the modules may still be there until it is built. Returns the p2m tables for lending it all. */
+static u64 give_rest(void)
 {
-	for (u32 i = 0; i < nr_rest; i++)
+	u64 tables = P2M_MAX_LEVELS;
+
+	for (u32 i = 0; i < nr_rest; i++) {
 		heap_add(rest[i].base >> PAGE_SHIFT, (rest[i].end - rest[i].base) >> PAGE_SHIFT);
+		tables += (rest[i].end - rest[i].base) / LARGE;
+	}
+	return tables;
 }
 
 static void give_memory(struct domain *d, struct vmi_start_info *si)
@@ -211,9 +224,8 @@ struct vcpu *dom0_build(void)
 		si->initrd_size = b->module[1].size;
 	}
 	load_kernel(d, &k);
-	give_rest();
-	/* Its shadow tables must be there when other domains have taken the rest. */
-	if (!heap_budget(DOMID_0, d->shadow.max_tables))
+	/* Its shadow tables, and tables for lent frames, must be there when other domains have taken the rest. */
+	if (!heap_budget(DOMID_0, give_rest() + d->shadow.max_tables))
 		fatal("hv_mem is too small for shadow_mem=%luM: raise or remove one of them", options.shadow_mem >> 20);
 	if (!owns(d, START_INFO_GPA, LOW_END - START_INFO_GPA))
 		fatal("there is no RAM at %lx for the start info: this machine's memory map cannot be used", START_INFO_GPA);

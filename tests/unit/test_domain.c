@@ -5,7 +5,6 @@
  */
 #include <hv/conring.h>
 #include <hv/dispatch.h>
-#include <hv/hypercall.h>
 #include <stdlib.h>
 #include "fake.h"
 #include "test.h"
@@ -182,8 +181,8 @@ static void lent_frames_outlive_their_domain(void)
 	memcpy(kept, mfn, sizeof(kept));
 	CU_ASSERT_EQUAL(a->nr_lent, 3);
 	CU_ASSERT_EQUAL(p2m_entry(dom0, kept[1]) >> PAGE_SHIFT, kept[1]);
-	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 7, 1, va), -VMI_EINVAL);	/* is lent */
-	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 4, 2, va), -VMI_EINVAL);	/* all or nothing */
+	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 7, 1, va), -VMI_EBUSY);	/* is lent */
+	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 4, 2, va), -VMI_EBUSY);	/* all or nothing */
 	CU_ASSERT_EQUAL(a->nr_lent, 3);
 	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 255, 2, va), -VMI_EINVAL);
 	CU_ASSERT_EQUAL(call(VMI_HC_DOM_LEND, a->id, 0, VMI_LEND_MAX + 1, va), -VMI_E2BIG);
