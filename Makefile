@@ -87,11 +87,11 @@ $(AGENT): tests/initramfs/agent.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -o $@ $<
 
-# The one that drives domains uses the tools' library.
-$(BUILD)/initramfs/opt/domains: tests/guest/domains.c $(TOOLS)
+# Those that drive domains use the tools' library.
+$(BUILD)/initramfs/opt/domains $(BUILD)/initramfs/opt/lent: $(BUILD)/initramfs/opt/%: tests/guest/%.c tests/guest/guest.h $(TOOLS)
 	$(call say,CC,$(<:.c=.o))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a -lzstd -llz4 -llzma -lz
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a -lzstd -llz4 -llzma -lz -luring
 
 $(BUILD)/initramfs/opt/%: tests/guest/%.c $(GEN)/.stamp
 	$(call say,CC,$(<:.c=.o))

@@ -41,8 +41,8 @@ struct vmi_dev_call {
 };
 
 /*
- * 0: the call was made, see result. -1: it was not: EPERM (nr is not one that
- * programs may make), EINVAL (reserved fields, sizes), EFAULT (a buffer is not
+ * 0: the call was made, see result. -1: it was not: EPERM (nr is not one that programs
+ * may make; evt_alloc is for other domains' ports, domain 0's are files), EINVAL (reserved fields, sizes), EFAULT (a buffer is not
  * there), EINTR (dom_destroy was interrupted: repeat it).
  */
 #define VMI_DEV_CALL	_IOWR('v', 1, struct vmi_dev_call)

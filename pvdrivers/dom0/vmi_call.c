@@ -17,12 +17,9 @@
  * are the kernel's own (CR3, flushes, vCPU set-up), nor name kernel memory.
  */
 #include <linux/bitmap.h>
-#include <linux/capability.h>
 #include <linux/fs.h>
-#include <linux/init.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -31,9 +28,9 @@
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
-#include <asm/cpufeature.h>
 #include <vmi/dev.h>
 #include <vmi/names.h>
+#include "vmi_dev.h"
 #include "vmi.h"
 
 #define TRIES		16
@@ -89,16 +86,18 @@ static long next_event(struct call_file *f, void __user *to)
 	return copy_to_user(to, &e, sizeof(e)) ? -VMI_EFAULT : 0;
 }
 
-static bool call_allowed(unsigned int nr)
+static bool call_allowed(const struct vmi_dev_call *c)
 {
-	switch (nr) {
+	switch (c->nr) {
 	case VMI_HC_VERSION:
 	case VMI_HC_FEATURES:
 	case VMI_HC_COUNTERS:
 	case VMI_HC_LOG_READ:
-	case VMI_HC_EVT_ALLOC:
 	case VMI_HC_DOM_CREATE ... VMI_HC_MACHINE_INFO:
 		return true;
+	case VMI_HC_EVT_ALLOC:
+		/* A port of domain 0's own would stay when its tool ends: /dev/vmi/port has those. */
+		return (u32)c->args[0] != VMI_DOMID_SELF && (u32)c->args[0] != vmi_start.domid;
 	default:
 		return false;
 	}
@@ -171,7 +170,7 @@ static int check_call(const struct vmi_dev_call *c)
 {
 	int i;
 
-	if (!call_allowed(c->nr))
+	if (!call_allowed(c))
 		return -EPERM;
 	if (c->reserved)
 		return -EINVAL;
@@ -247,18 +246,14 @@ static __poll_t call_poll(struct file *file, poll_table *wait)
 
 static int call_open(struct inode *inode, struct file *file)
 {
-	struct call_file *f;
+	struct call_file *f = vmi_dev_file(file, sizeof(*f));
 
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	f = kzalloc(sizeof(*f), GFP_KERNEL);
-	if (!f)
-		return -ENOMEM;
+	if (IS_ERR(f))
+		return PTR_ERR(f);
 	mutex_init(&f->lock);
 	spin_lock_irq(&files_lock);
 	list_add(&f->list, &files);
 	spin_unlock_irq(&files_lock);
-	file->private_data = f;
 	return 0;
 }
 
@@ -283,7 +278,7 @@ static int call_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations call_fops = {
+const struct file_operations vmi_call_fops = {
 	.owner		= THIS_MODULE,
 	.open		= call_open,
 	.release	= call_release,
@@ -292,23 +287,9 @@ static const struct file_operations call_fops = {
 	.llseek		= noop_llseek,
 };
 
-static struct miscdevice call_dev = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "vmi!call",
-	.fops	= &call_fops,
-	.mode	= 0600,
-};
-
-static int __init call_init(void)
+int __init vmi_call_init(void)
 {
-	int irq, rc;
+	int irq = vmi_bind_virq(VMI_VIRQ_DOMAINS);
 
-	if (!boot_cpu_has(X86_FEATURE_VMI) || !(vmi_start.features & VMI_FEAT_PRIVILEGED))
-		return 0;
-	irq = vmi_bind_virq(VMI_VIRQ_DOMAINS);
-	if (irq < 0)
-		return irq;
-	rc = request_irq(irq, domains_irq, 0, "vmi-domains", NULL);
-	return rc ? rc : misc_register(&call_dev);
+	return irq < 0 ? irq : request_irq(irq, domains_irq, 0, "vmi-domains", NULL);
 }
-device_initcall(call_init);

@@ -3,29 +3,27 @@
  * vmi_port.c - /dev/vmi/port: an event port of domain 0 as an open file.
  *
  * Each open file is one port: opened for another domain, or bound to a port that
- * one has open. Its events go to an eventfd, and poll tells of them; an ioctl raises
- * the far end. Closing it closes the port, so a
- * program that is killed leaves none.
+ * one has open. Its events go to an eventfd, and poll tells of them; an ioctl or
+ * another eventfd raises the far end. Closing it closes the port, so a program
+ * that is killed leaves none.
  *
- * Locking: file->lock for setting the port up; the interrupt reads `efd` and
- * `port` only after that.
+ * Locking: file->lock for setting the port up; the interrupt reads `efd`, and who
+ *          signals the other eventfd reads `port`, only after that.
  * Trust:   root alone. What the far end sends is one bit, at any rate: an event
  *          that nobody has taken yet is not told again.
  */
-#include <linux/capability.h>
 #include <linux/eventfd.h>
+#include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/init.h>
 #include <linux/interrupt.h>
-#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
-#include <asm/cpufeature.h>
 #include <vmi/dev.h>
+#include "vmi_dev.h"
 #include "vmi.h"
 
 struct port_file {
@@ -148,16 +146,12 @@ static __poll_t port_poll(struct file *file, poll_table *wait)
 
 static int port_open(struct inode *inode, struct file *file)
 {
-	struct port_file *f;
+	struct port_file *f = vmi_dev_file(file, sizeof(*f));
 
-	if (!capable(CAP_SYS_ADMIN))
-		return -EPERM;
-	f = kzalloc(sizeof(*f), GFP_KERNEL);
-	if (!f)
-		return -ENOMEM;
+	if (IS_ERR(f))
+		return PTR_ERR(f);
 	mutex_init(&f->lock);
 	init_waitqueue_head(&f->wait);
-	file->private_data = f;
 	return 0;
 }
 
@@ -176,7 +170,7 @@ static int port_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations port_fops = {
+const struct file_operations vmi_port_fops = {
 	.owner		= THIS_MODULE,
 	.open		= port_open,
 	.release	= port_release,
@@ -185,18 +179,3 @@ static const struct file_operations port_fops = {
 	.unlocked_ioctl	= port_ioctl,
 	.llseek		= noop_llseek,
 };
-
-static struct miscdevice port_dev = {
-	.minor	= MISC_DYNAMIC_MINOR,
-	.name	= "vmi!port",
-	.fops	= &port_fops,
-	.mode	= 0600,
-};
-
-static int __init port_init(void)
-{
-	if (!boot_cpu_has(X86_FEATURE_VMI) || !(vmi_start.features & VMI_FEAT_PRIVILEGED))
-		return 0;
-	return misc_register(&port_dev);
-}
-device_initcall(port_init);
