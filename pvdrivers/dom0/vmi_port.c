@@ -33,6 +33,9 @@ struct port_file {
 	struct eventfd_ctx *efd;
 	wait_queue_head_t wait;
 	bool raised;			/* since the last read */
+	struct eventfd_ctx *irqfd;	/* raises the far end: */
+	wait_queue_entry_t irqfd_wait;	/* waits there */
+	poll_table irqfd_poll;
 };
 
 static irqreturn_t port_irq(int irq, void *dev)
@@ -88,6 +91,66 @@ static long set_eventfd(struct port_file *f, int fd)
 	return 0;
 }
 
+/*
+ * The eventfd was signalled, with its lock held. That its last file was closed
+ * needs no care: the context is kept here, and the kernel may still signal it.
+ */
+static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct port_file *f = container_of(wait, struct port_file, irqfd_wait);
+	u64 n;
+
+	if (key_to_poll(key) & EPOLLIN) {
+		eventfd_ctx_do_read(f->irqfd, &n);
+		vmi_evt_send(f->port);
+	}
+	return 0;
+}
+
+static void irqfd_queue(struct file *file, wait_queue_head_t *head, poll_table *poll)
+{
+	add_wait_queue(head, &container_of(poll, struct port_file, irqfd_poll)->irqfd_wait);
+}
+
+static void irqfd_drop(struct port_file *f)
+{
+	u64 n;
+
+	if (!f->irqfd)
+		return;
+	eventfd_ctx_remove_wait_queue(f->irqfd, &f->irqfd_wait, &n);
+	eventfd_ctx_put(f->irqfd);
+	f->irqfd = NULL;
+}
+
+static long set_irqfd(struct port_file *f, int fd)
+{
+	struct eventfd_ctx *ctx;
+	struct fd e;
+
+	if (!f->port)
+		return -ENOTCONN;
+	if (fd < 0) {
+		irqfd_drop(f);
+		return 0;
+	}
+	e = fdget(fd);
+	if (!e.file)
+		return -EBADF;
+	ctx = eventfd_ctx_fileget(e.file);
+	if (!IS_ERR(ctx)) {
+		irqfd_drop(f);
+		f->irqfd = ctx;
+		init_waitqueue_func_entry(&f->irqfd_wait, irqfd_wake);
+		init_poll_funcptr(&f->irqfd_poll, irqfd_queue);
+		/* It may have been signalled before. */
+		if (vfs_poll(e.file, &f->irqfd_poll) & EPOLLIN)
+			vmi_evt_send(f->port);
+	}
+	fdput(e);
+	return PTR_ERR_OR_ZERO(ctx);
+}
+
 static long port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct port_file *f = file->private_data;
@@ -109,6 +172,9 @@ static long port_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case VMI_DEV_PORT_EVENTFD:
 		rc = set_eventfd(f, (int)arg);
+		break;
+	case VMI_DEV_PORT_IRQFD:
+		rc = set_irqfd(f, (int)arg);
 		break;
 	case VMI_DEV_PORT_NOTIFY:
 		rc = f->port && !vmi_evt_send(f->port) ? 0 : -ENOTCONN;
@@ -159,6 +225,7 @@ static int port_release(struct inode *inode, struct file *file)
 {
 	struct port_file *f = file->private_data;
 
+	irqfd_drop(f);
 	if (f->port) {
 		free_irq(f->irq, f);
 		vmi_port_irq_put(f->port, f->irq);

@@ -77,6 +77,36 @@ static void eventfds(void)
 	check(!ready(eb, 100), "an event after the eventfd was taken away");
 }
 
+static void irqfds(void)
+{
+	int a, b, e = eventfd(0, EFD_NONBLOCK), eb = eventfd(0, EFD_NONBLOCK);
+	uint64_t n, one = 1;
+
+	pair(&a, &b);
+	check(write(e, &one, 8) == 8, "eventfd");
+	check(!ioctl(a, VMI_DEV_PORT_IRQFD, e), "irqfd: %s", strerror(errno));
+	check(ready(b, 5000), "what was signalled before went nowhere");
+	check(!ioctl(b, VMI_DEV_PORT_EVENTFD, eb), "eventfd: %s", strerror(errno));
+	check(ready(eb, 5000) && read(eb, &n, 8) == 8, "the event that had come");
+	for (unsigned long i = 0; i < scaled(2000); i++) {
+		check(write(e, &one, 8) == 8, "eventfd: %s", strerror(errno));
+		check(ready(eb, 5000), "event %lu did not arrive", i);
+		check(read(eb, &n, 8) == 8 && n == 1, "event %lu: count %lu", i, n);
+	}
+	check(ioctl(a, VMI_DEV_PORT_IRQFD, 12345) == -1 && errno == EBADF, "a bad eventfd: %s", strerror(errno));
+	check(ioctl(a, VMI_DEV_PORT_IRQFD, b) == -1 && errno == EINVAL, "no eventfd: %s", strerror(errno));
+	check(!ioctl(a, VMI_DEV_PORT_IRQFD, -1) && write(e, &one, 8) == 8, "irqfd taken away: %s", strerror(errno));
+	check(!ready(eb, 100), "an event after the irqfd was taken away");
+	/* Whichever is closed first. */
+	check(!ioctl(a, VMI_DEV_PORT_IRQFD, e), "irqfd: %s", strerror(errno));
+	close(e);
+	check(!ioctl(a, VMI_DEV_PORT_NOTIFY) && ready(eb, 5000), "after the eventfd was closed");
+	e = eventfd(0, EFD_NONBLOCK);
+	check(!ioctl(a, VMI_DEV_PORT_IRQFD, e), "another irqfd: %s", strerror(errno));
+	close(a);
+	check(write(e, &one, 8) == 8, "eventfd after its port was closed");
+}
+
 static void refused(void)
 {
 	int a = open_port(), b = open_port();
@@ -84,6 +114,7 @@ static void refused(void)
 
 	check(ioctl(a, VMI_DEV_PORT_OPEN, &p) == -1 && errno == ESRCH, "no domain: %s", strerror(errno));
 	check(ioctl(a, VMI_DEV_PORT_NOTIFY) == -1 && errno == ENOTCONN, "no port: %s", strerror(errno));
+	check(ioctl(a, VMI_DEV_PORT_IRQFD, -1) == -1 && errno == ENOTCONN, "irqfd, no port: %s", strerror(errno));
 	p = (struct vmi_dev_port){ .domid = DOMAIN_0, .port = 400 };
 	check(ioctl(a, VMI_DEV_PORT_BIND, &p) == -1 && errno == ENOENT, "no such port: %s", strerror(errno));
 	p.port = 0;
@@ -118,6 +149,7 @@ int main(int argc, char **argv)
 	static const struct guest_test tests[] = {
 		{ "events", events, "an event arrives at the other end, once", 0 },
 		{ "eventfds", eventfds, "the same through eventfds, many times", 0 },
+		{ "irqfds", irqfds, "an eventfd that is signalled raises the far end", 0 },
 		{ "refused", refused, "what cannot be is refused with the right error", 0 },
 		{ "killed", killed, "programs that are killed leave no port", 0 },
 	};
