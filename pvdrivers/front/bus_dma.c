@@ -74,7 +74,11 @@ int __init vmi_bus_windows(struct vmi_bus_window *w)
 	struct io_tlb_mem *pool = &io_tlb_default_mem;
 
 	if (!rings_size) {
-		w[0] = (struct vmi_bus_window) { 0, memblock_end_of_DRAM() };
+		u64 end = vmi_start.bus + VMI_BUS_PAGES * PAGE_SIZE;
+
+		/* All but the bus itself. */
+		w[0] = (struct vmi_bus_window) { 0, vmi_start.bus };
+		w[1] = (struct vmi_bus_window) { end, memblock_end_of_DRAM() - end };
 		return 0;
 	}
 	rings_pool = gen_pool_create(PAGE_SHIFT, NUMA_NO_NODE);
