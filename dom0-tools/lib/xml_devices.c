@@ -443,28 +443,31 @@ void xml_settle_devices(xmlNode *devices)
 	}
 }
 
+void device_make_mac(xmlNode *n)
+{
+	unsigned char r[5] = { 0 };
+	char text[18];
+	xmlNode *mac;
+
+	/* Without random bytes the manager makes one. */
+	if (!is(n, "interface") || xml_child(n, "mac") || getrandom(r, sizeof(r), 0) != sizeof(r))
+		return;
+	/* 02: of nobody's hardware. */
+	snprintf(text, sizeof(text), "02:%02x:%02x:%02x:%02x:%02x", r[0], r[1], r[2], r[3], r[4]);
+	mac = xmlNewNode(NULL, BAD_CAST "mac");
+	xmlNewProp(mac, BAD_CAST "address", BAD_CAST text);
+	if (n->children)
+		xmlAddPrevSibling(n->children, mac);
+	else
+		xmlAddChild(n, mac);
+}
+
 void config_make_macs(struct dom_config *c)
 {
 	xmlNode *devices = c->kept[KEEP_DEVICES];
 
-	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
-		unsigned char r[5] = { 0 };
-		char text[18];
-		xmlNode *mac;
-
-		if (!is(n, "interface") || xml_child(n, "mac"))
-			continue;
-		if (getrandom(r, sizeof(r), 0) != sizeof(r))
-			continue;			/* the manager makes one */
-		/* 02: of nobody's hardware. */
-		snprintf(text, sizeof(text), "02:%02x:%02x:%02x:%02x:%02x", r[0], r[1], r[2], r[3], r[4]);
-		mac = xmlNewNode(NULL, BAD_CAST "mac");
-		xmlNewProp(mac, BAD_CAST "address", BAD_CAST text);
-		if (n->children)
-			xmlAddPrevSibling(n->children, mac);
-		else
-			xmlAddChild(n, mac);
-	}
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next)
+		device_make_mac(n);
 }
 
 static const xmlNode *named(const xmlNode *devices, const char *name, const xmlNode *before)

@@ -35,7 +35,8 @@ void device_item_free(struct device_item *it);
 /* The name that the manager gives it: a disk's target, else its alias; false: it has none (yet). */
 bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN]);
 
-/* Addresses for interfaces without: random ones. */
+/* An address for an interface without: a random one. */
+void device_make_mac(xmlNode *n);
 void config_make_macs(struct dom_config *c);
 /* Names for devices that have no target, as their alias: for a domain that runs. */
 void config_name_devices(struct dom_config *c);

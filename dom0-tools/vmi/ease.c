@@ -182,6 +182,24 @@ static void offer_domains(const char *verb, const char *start)
 	client_close(client);
 }
 
+static void offer_devices(const char *domain, enum kind kind, const char *start)
+{
+	struct client_error e = { 0 };
+	struct client *client = client_open(opts.uri, true, &e);
+	json_t *answer = client ? client_call(client, "org.vmi.Get", json_pack("{s:s}", "domain", domain), &e) : NULL, *d;
+	size_t i;
+
+	client_error_free(&e);
+	json_array_foreach(json_object_get(answer, "devices"), i, d) {
+		if (kind == DISK_ARG && !strcmp(str(d, "kind"), "disk"))
+			offer(str(d, "target"), start);
+		else if (kind == INTERFACE_ARG && !strcmp(str(d, "kind"), "interface"))
+			offer(*str(d, "tap") ? str(d, "tap") : str(d, "mac"), start);
+	}
+	json_decref(answer);
+	client_close(client);
+}
+
 static void offer_verb(const struct verb *v)
 {
 	puts(v->name);
@@ -191,6 +209,7 @@ static int run_complete(struct cmd *c)
 {
 	const char *first = arg(c, "word"), *last = c->nr_rest ? c->rest[c->nr_rest - 1] : first;
 	const struct verb *v = first ? verb_find(first) : NULL;
+	const char *domain = NULL;
 	const struct opt *o;
 	int place = 0;
 
@@ -216,12 +235,18 @@ static int run_complete(struct cmd *c)
 		return EX_OK;
 	}
 	/* How many arguments by place are there before this one? */
-	for (int i = 0; i < c->nr_rest - 1; i++)
-		place += c->rest[i][0] != '-';
+	for (int i = 0; i < c->nr_rest - 1; i++) {
+		if (c->rest[i][0] == '-')
+			continue;
+		if (!place++)
+			domain = c->rest[i];
+	}
 	for (o = v->opts; o && o->name && (o->place == OPTION || place); o++)
 		place -= o->place != OPTION;
 	if (o && o->name && o->kind == DOMAIN_ARG)
 		offer_domains(v->name, last);
+	else if (o && o->name && domain && (o->kind == DISK_ARG || o->kind == INTERFACE_ARG))
+		offer_devices(domain, o->kind, last);
 	else if (o && o->name && !strcmp(o->name, "command"))
 		return run_complete(&(struct cmd){ .verb = c->verb, .value = { last } });
 	return EX_OK;

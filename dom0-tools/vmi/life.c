@@ -75,7 +75,7 @@ static int run_start(struct cmd *c)
 	int status;
 
 	json_object_set_new(p, "paused", json_boolean(flag(c, "paused")));
-	answer = call("org.vmi.Start", p, NULL, &status);
+	answer = call("org.vmi.Start", p, arg(c, "domain"), &status);
 	if (answer) {
 		say("Domain '%s' started\n", str(answer, "name"));
 		if (flag(c, "console"))

@@ -226,6 +226,40 @@ static int run_vcpuinfo(struct cmd *c)
 	return EX_OK;
 }
 
+/* virsh's names for a device's numbers. */
+static const char *const stat_names[][2] = {
+	{ "rd_req", "rd.reqs" }, { "rd_bytes", "rd.bytes" }, { "rd_total_times", "rd.times" }, { "wr_req", "wr.reqs" },
+	{ "wr_bytes", "wr.bytes" }, { "wr_total_times", "wr.times" }, { "flush_operations", "fl.reqs" }, { "flush_total_times", "fl.times" },
+	{ "errs", "errors" }, { "rx_bytes", "rx.bytes" }, { "rx_packets", "rx.pkts" }, { "rx_errs", "rx.errs" }, { "rx_drop", "rx.drop" },
+	{ "tx_bytes", "tx.bytes" }, { "tx_packets", "tx.pkts" }, { "tx_errs", "tx.errs" }, { "tx_drop", "tx.drop" },
+};
+
+static void device_stats(const json_t *d, const char *kind, const char *group)
+{
+	json_t *dev, *v;
+	size_t i, nr = 0;
+
+	json_array_foreach(json_object_get(d, "devices"), i, dev)
+		nr += !strcmp(str(dev, "kind"), kind);
+	printf("  %s.count=%zu\n", group, nr);
+	nr = 0;
+	json_array_foreach(json_object_get(d, "devices"), i, dev) {
+		if (strcmp(str(dev, "kind"), kind))
+			continue;
+		printf("  %s.%zu.name=%s\n", group, nr, *str(dev, "tap") ? str(dev, "tap") : *str(dev, "target") ? str(dev, "target") : str(dev, "name"));
+		if (*group == 'b' && *str(dev, "source"))
+			printf("  block.%zu.path=%s\n", nr, str(dev, "source"));
+		for (size_t k = 0; k < ARRAY_SIZE(stat_names); k++) {
+			v = json_object_get(json_object_get(dev, "stats"), stat_names[k][0]);
+			if (v)
+				printf("  %s.%zu.%s=%lld\n", group, nr, stat_names[k][1], (long long)json_integer_value(v));
+		}
+		if (num(dev, "capacity"))
+			printf("  block.%zu.capacity=%lld\n", nr, (long long)num(dev, "capacity"));
+		nr++;
+	}
+}
+
 static void domstats_text(const json_t *d)
 {
 	static const char *const states[] = { "", "running", "idle", "paused", "in shutdown", "shut off", "crashed" };
@@ -243,6 +277,8 @@ static void domstats_text(const json_t *d)
 		if (json_is_true(json_object_get(v, "online")))
 			printf("  vcpu.%zu.state=1\n  vcpu.%zu.time=%llu\n", i, i, (unsigned long long)num(v, "cpu_time"));
 	}
+	device_stats(d, "interface", "net");
+	device_stats(d, "disk", "block");
 	json_object_foreach(counters, name, v)
 		printf("  vmi.%s=%lld\n", name, (long long)json_integer_value(v));
 	putchar('\n');

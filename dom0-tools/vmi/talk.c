@@ -122,8 +122,24 @@ static int run_log(struct cmd *c)
 	return EX_OK;
 }
 
+static const char *const event_kinds[][2] = {
+	{ "lifecycle", NULL }, { "device-added", "DeviceAdded" }, { "device-removed", "DeviceRemoved" },
+	{ "device-restarted", "DeviceRestarted" }, { "device-error", "DeviceError" },
+};
+
+/* virsh's name for a kind of event: "DeviceAdded" is of 'device-added'. */
+static const char *event_kind(const json_t *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(event_kinds); i++) {
+		if (event_kinds[i][1] && !strcmp(event_kinds[i][1], str(e, "event")))
+			return event_kinds[i][0];
+	}
+	return "lifecycle";
+}
+
 static void print_event(struct cmd *c, json_t *e)
 {
+	const char *kind = event_kind(e);
 	char when[40] = "";
 
 	if (print_object(e))
@@ -134,7 +150,8 @@ static void print_event(struct cmd *c, json_t *e)
 
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S+0000: ", gmtime_r(&t, &tm));
 	}
-	printf("%sevent 'lifecycle' for domain '%s': %s %s\n", when, str(e, "domain"), str(e, "event"), str(e, "detail"));
+	printf("%sevent '%s' for domain '%s': %s%s%s\n", when, kind, str(e, "domain"), strcmp(kind, "lifecycle") ? "" : str(e, "event"),
+	       strcmp(kind, "lifecycle") ? "" : " ", str(e, "detail"));
 	fflush(stdout);
 }
 
@@ -148,12 +165,17 @@ static int run_event(struct cmd *c)
 	bool more;
 	int ms;
 
-	if (flag(c, "list")) {
-		puts("lifecycle");
-		return EX_OK;
+	bool known = !kind;
+
+	for (size_t i = 0; i < ARRAY_SIZE(event_kinds); i++) {
+		known |= kind && !strcmp(kind, event_kinds[i][0]);
+		if (flag(c, "list"))
+			puts(event_kinds[i][0]);
 	}
-	if (kind && strcmp(kind, "lifecycle"))
-		return error(EX_BAD_USAGE, "there is no event \"%s\": there is lifecycle", kind);
+	if (flag(c, "list"))
+		return EX_OK;
+	if (!known)
+		return error(EX_BAD_USAGE, "there is no event \"%s\": see vmi event --list", kind);
 	if (!seconds(c, "timeout", &ms))
 		return EX_BAD_USAGE;
 	client = daemon_open();
@@ -175,7 +197,8 @@ static int run_event(struct cmd *c)
 		}
 		if (!ev)
 			goto failed;
-		if (*str(ev, "event") && (!domain || !strcmp(domain, str(ev, "domain")) || !strcmp(domain, str(ev, "uuid")))) {
+		if (*str(ev, "event") && (!domain || !strcmp(domain, str(ev, "domain")) || !strcmp(domain, str(ev, "uuid"))) &&
+		    (!kind || !strcmp(kind, event_kind(ev)))) {
 			print_event(c, ev);
 			nr++;
 		}
@@ -201,7 +224,7 @@ const struct verb talk_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "lines", 'n', NUMBER, OPTION, "only the last ones" },
 	       { "lifecycle", 0, FLAG, OPTION, "starts, ends and changes" }), false },
 	{ "event", "talk", "wait for what happens to domains", run_event,
-	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "only this one" }, { "event", 0, TEXT_ARG, OPTION, "lifecycle" },
+	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "only this one" }, { "event", 0, TEXT_ARG, OPTION, "only this kind" },
 	       { "loop", 0, FLAG, OPTION, "go on" }, { "timeout", 0, NUMBER, OPTION, "seconds" },
 	       { "timestamp", 0, FLAG, OPTION, "with the time" }, { "list", 0, FLAG, OPTION, "which events there are" }), false },
 	{ 0 }

@@ -16,7 +16,7 @@
 struct row {
 	json_t *d;
 	double cpu;			/* per cent of one processor */
-	uint64_t hypercalls, events;	/* per second */
+	uint64_t hypercalls, events, disk, net;	/* per second: bytes of all disks and interfaces */
 };
 
 static int sort_key = 'c';
@@ -56,6 +56,27 @@ static uint64_t rate(const json_t *now, const json_t *before, const char *name, 
 	return before && a > b && s > 0 ? (a - b) / s : 0;
 }
 
+/* A counter of all devices of a kind. */
+static uint64_t sum(const json_t *d, const char *kind, const char *name)
+{
+	uint64_t all = 0;
+	size_t i;
+	json_t *dev;
+
+	json_array_foreach(json_object_get(d, "devices"), i, dev) {
+		if (!strcmp(str(dev, "kind"), kind))
+			all += num(json_object_get(dev, "stats"), name);
+	}
+	return all;
+}
+
+static uint64_t traffic(const json_t *now, const json_t *before, const char *kind, const char *in, const char *out, double s)
+{
+	uint64_t a = sum(now, kind, in) + sum(now, kind, out), b = before ? sum(before, kind, in) + sum(before, kind, out) : a;
+
+	return a > b && s > 0 ? (a - b) / s : 0;
+}
+
 static size_t rows_of(const json_t *now, const json_t *before, struct row *rows, size_t max)
 {
 	double s = before ? (num(now, "time") - num(before, "time")) / 1e9 : 0;
@@ -69,7 +90,8 @@ static size_t rows_of(const json_t *now, const json_t *before, struct row *rows,
 
 		if (nr == max)
 			break;
-		rows[nr++] = (struct row){ d, s > 0 ? ns / s / 1e7 : 0, rate(d, b, "hypercalls", s), rate(d, b, "events", s) };
+		rows[nr++] = (struct row){ d, s > 0 ? ns / s / 1e7 : 0, rate(d, b, "hypercalls", s), rate(d, b, "events", s),
+			traffic(d, b, "disk", "rd_bytes", "wr_bytes", s), traffic(d, b, "interface", "rx_bytes", "tx_bytes", s) };
 	}
 	qsort(rows, nr, sizeof(*rows), compare);
 	return nr;
@@ -77,19 +99,21 @@ static size_t rows_of(const json_t *now, const json_t *before, struct row *rows,
 
 static void line(const struct row *r, char *out, size_t size)
 {
-	char memory[24], time[24];
+	char memory[24], time[24], disk[24], net[24];
 
 	format_size(num(r->d, "memory"), memory);
+	format_size(r->disk, disk);
+	format_size(r->net, net);
 	format_time(num(r->d, "cpu_time"), time);
-	snprintf(out, size, "%5lld  %-24.24s %-11s %6.1f %10s %5lld %10s %10llu %8llu", (long long)num(r->d, "id"), str(r->d, "name"),
-		 str(r->d, "state"), r->cpu, time, (long long)num(r->d, "vcpus"), memory, (unsigned long long)r->hypercalls,
+	snprintf(out, size, "%5lld  %-24.24s %-11s %6.1f %10s %5lld %10s %10s %10s %10llu %8llu", (long long)num(r->d, "id"), str(r->d, "name"),
+		 str(r->d, "state"), r->cpu, time, (long long)num(r->d, "vcpus"), memory, disk, net, (unsigned long long)r->hypercalls,
 		 (unsigned long long)r->events);
 }
 
 static void heading(char *out, size_t size)
 {
-	snprintf(out, size, "%5s  %-24s %-11s %6s %10s %5s %10s %10s %8s", "ID", "NAME", "STATE", "CPU%", "TIME", "VCPUS", "MEMORY",
-		 "HCALLS/s", "EVENTS/s");
+	snprintf(out, size, "%5s  %-24s %-11s %6s %10s %5s %10s %10s %10s %10s %8s", "ID", "NAME", "STATE", "CPU%", "TIME", "VCPUS", "MEMORY",
+		 "DISK/s", "NET/s", "HCALLS/s", "EVENTS/s");
 }
 
 static void summary(const json_t *now, const struct row *rows, size_t nr, char *out, size_t size)

@@ -13,7 +13,7 @@
 #include "../lib/config.h"
 #include "../lib/rpc.h"
 
-#define MAX_OPTS 14
+#define MAX_OPTS 20
 
 enum kind {
 	FLAG,
@@ -21,6 +21,8 @@ enum kind {
 	NUMBER,
 	DOMAIN_ARG,			/* complete: names of domains */
 	FILE_ARG,
+	DISK_ARG,			/* complete: disks of the domain before it */
+	INTERFACE_ARG,
 };
 
 struct opt {
@@ -50,7 +52,7 @@ struct verb {
 #define OPTS(...)	((const struct opt[]){ __VA_ARGS__, { 0 } })
 #define OPT_DOMAIN	{ "domain", 0, DOMAIN_ARG, MUST_BE, "name, id or uuid" }
 
-extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], file_verbs[], ease_verbs[];
+extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], device_verbs[], file_verbs[], ease_verbs[];
 
 /* main.c: what was said before the verb. */
 extern struct options {

@@ -85,6 +85,7 @@ static void forget(struct domain *d)
 	while (*p != d)
 		p = &(*p)->next;
 	*p = d->next;
+	dev_close(d);
 	console_close(d, NULL);
 	logfile_close(&d->log);
 	config_free(d->def);
@@ -162,10 +163,20 @@ void dom_save_live(struct domain *d, const char *stage)
 	json_decref(j);
 }
 
+/* With a balloon the guest is made for all that it may have, and gives back what it is not to have now. */
+uint64_t dom_built_memory(const struct dom_config *c)
+{
+	char *model = xml_attr(xml_child(c->kept[KEEP_DEVICES], "memballoon"), "model");
+	bool balloon = model && strcmp(model, "none");
+
+	xmlFree(model);
+	return balloon && vmid.ops != &hv_sim ? c->max_memory : c->memory;
+}
+
 static void hv_config(const struct dom_config *c, struct hv_config *h)
 {
 	*h = (struct hv_config){
-		.name = c->name, .memory = c->memory, .max_memory = c->max_memory, .vcpus = c->vcpus,
+		.name = c->name, .memory = dom_built_memory(c), .max_memory = c->max_memory, .vcpus = c->vcpus,
 		.max_vcpus = c->max_vcpus, .kernel = c->kernel, .initrd = c->initrd, .cmdline = c->cmdline ? c->cmdline : "",
 		.weight = c->weight, .cap = config_cap(c), .verify = c->trust ? signature_check : NULL, .trust = c->trust,
 	};
@@ -193,11 +204,15 @@ int dom_build(struct domain *d, bool paused, const char *stage, struct failure *
 	d->state = ST_PAUSED;
 	d->reason = "user";
 	console_open(d);
-	if (!paused && vmid.ops->unpause(vmid.hv, domid, &err)) {
+	rc = dev_open(d, f);
+	if (!rc && !paused && vmid.ops->unpause(vmid.hv, domid, &err))
+		rc = hv_failed(f, &err);
+	if (rc) {
+		dev_close(d);
 		vmid.ops->destroy(vmid.hv, domid, &(struct hv_error){ "" });
 		console_close(d, NULL);
 		d->domid = 0;
-		return hv_failed(f, &err);
+		return rc;
 	}
 	if (!paused) {
 		d->state = ST_RUNNING;
@@ -217,6 +232,7 @@ void dom_gone(struct domain *d, const char *reason, const char *detail)
 	if (store_del(vmid.run_dir, d->live->uuid, UNIT_LIVE, false, &f))
 		say(LOG_ERROR, "%s", f.message);
 	event(d, "Stopped", detail);
+	dev_close(d);
 	console_close(d, NULL);
 	config_free(d->live);
 	d->live = NULL;
@@ -244,7 +260,7 @@ static int files_ok(const struct dom_config *c, struct failure *f)
 
 int dom_start(struct domain *d, bool paused, struct failure *f)
 {
-	if (dom_need(d, VERB_START, f) || files_ok(d->def, f))
+	if (dom_need(d, VERB_START, f) || files_ok(d->def, f) || dev_check(d->def, NULL, f))
 		return f->status;
 	d->live = config_copy(d->def);
 	d->restarts = 0;
@@ -366,7 +382,7 @@ int dom_create(struct dom_config *c, bool paused, struct domain **out, struct fa
 	if (!rc && d)
 		rc = d->domid ? fail(f, EX_WRONG_STATE, NULL, "domain '%s' is already active", c->name) :
 			fail(f, EX_FAILED, "start it, or undefine it first", "domain '%s' is already defined", c->name);
-	if (rc || room(f) || files_ok(c, f)) {
+	if (rc || room(f) || files_ok(c, f) || dev_check(c, NULL, f)) {
 		config_free(c);
 		return f->status;
 	}
@@ -408,6 +424,7 @@ int dom_destroy(struct domain *d, struct failure *f)
 
 	if (dom_need(d, VERB_DESTROY, f))
 		return f->status;
+	dev_close(d);
 	if (vmid.ops->destroy(vmid.hv, d->domid, &err))
 		return hv_failed(f, &err);
 	dom_gone(d, "destroyed", "Destroyed");
@@ -420,11 +437,12 @@ static int again(struct domain *d, struct failure *f)
 	struct hv_error err = { "" };
 
 	dom_save_live(d, "restart");
+	dev_close(d);
 	if (vmid.ops->destroy(vmid.hv, d->domid, &err))
 		return hv_failed(f, &err);
 	console_close(d, "\r\n[the domain starts again]\r\n");
 	d->domid = 0;
-	if (files_ok(d->live, f) || dom_build(d, false, "restart", f)) {
+	if (files_ok(d->live, f) || dev_check(d->live, NULL, f) || dom_build(d, false, "restart", f)) {
 		say(LOG_ERROR, "domain %s: %s", dom_name(d), f->message);
 		dom_note(d, "restart failed: %s", f->message);
 		dom_gone(d, "failed", "Failed");
@@ -555,6 +573,7 @@ void dom_ended(struct domain *d, enum hv_reason why)
 	default:
 		break;
 	}
+	dev_close(d);
 	if (vmid.ops->destroy(vmid.hv, d->domid, &err))
 		say(LOG_ERROR, "domain %s: %s", dom_name(d), err.text);
 	dom_gone(d, words[why], details[why]);

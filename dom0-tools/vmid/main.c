@@ -222,7 +222,7 @@ int main(int argc, char **argv)
 	struct hv_error err = { "" };
 	gid_t gid = -1;
 	unsigned int kib;
-	int c;
+	int c, rc;
 
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
 		switch (c) {
@@ -283,6 +283,8 @@ int main(int argc, char **argv)
 		conn_listen(listen_at(SOCK_NAME, gid != (gid_t)-1 ? 0660 : 0600, gid), false);
 		conn_listen(listen_at(SOCK_NAME_RO, 0666, -1), true);
 	}
+	if (vmid.ops == &hv_vmi && (rc = devices_keep_root()))
+		die("devices", strerror(-rc));
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* fails for who has none */
 	if (user)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/xml_devices.h"
 #include "vmid.h"
 
 static bool flag(json_t *params, const char *name)
@@ -32,6 +33,10 @@ static struct dom_config *config_param(json_t *params, json_t **reply, struct fa
 	if (c && !vmid.ops->host(vmid.hv, &h, &(struct hv_error){ "" }) && c->max_memory > h.memory)
 		diag_warn(&d, 0, "<memory>: %llu MiB are more than this machine's %llu MiB: the domain cannot be started here",
 			  (unsigned long long)c->max_memory >> 20, (unsigned long long)h.memory >> 20);
+	if (c) {
+		config_make_macs(c);
+		dev_warn(c, !format, &d);
+	}
 	*reply = json_pack("{s:o}", "messages", diag_json(&d));
 	if (!c)
 		fail(f, EX_BAD_CONFIG, NULL, "the configuration is not accepted: %u error%s", d.errors, d.errors == 1 ? "" : "s");
@@ -67,6 +72,7 @@ static int create(struct conn *c, json_t *params, json_t **reply, struct failure
 	struct domain *d;
 
 	(void)c;
+	/* Its problems were warnings: they are in *reply. */
 	if (!cfg || dom_create(cfg, flag(params, "paused"), &d, f))
 		return f->status;
 	named(*reply, d);
@@ -84,10 +90,17 @@ static int start(struct conn *c, json_t *params, json_t **reply, struct failure 
 {
 	struct domain *d;
 
+	json_t *messages = NULL;
+
 	(void)c;
-	if (find_domain(params, &d, f) || dom_start(d, flag(params, "paused"), f))
+	if (find_domain(params, &d, f))
 		return f->status;
-	return done(d, reply);
+	if (dom_need(d, VERB_START, f) || dev_check(d->def, &messages, f)) {
+		if (messages)
+			*reply = json_pack("{s:o}", "messages", messages);
+		return f->status;
+	}
+	return dom_start(d, flag(params, "paused"), f) ? f->status : done(d, reply);
 }
 
 /* The verbs that take a domain and nothing else. */
@@ -218,9 +231,11 @@ static int change_live(struct domain *d, const struct change *ch, struct failure
 	if (ch->max_memory || ch->max_vcpus)
 		return fail(f, EX_WRONG_STATE, "change the definition: --config; it counts from the next start",
 			    "the maximum of a running domain cannot change");
-	if (ch->memory)
+	if (ch->memory && dev_balloon(d))
+		rc = devices_set_memory(d->devices, ch->memory_bytes, &err);
+	if (!rc && ch->memory && (ops == &hv_sim || !dev_balloon(d)))
 		rc = ops->set_memory(vmid.hv, d->domid, ch->memory_bytes, &err);
-	else if (ch->vcpus)
+	if (ch->vcpus)
 		rc = ops->set_vcpus(vmid.hv, d->domid, ch->nr, &err);
 	else if (ch->weight || ch->cap)
 		rc = ops->set_sched(vmid.hv, d->domid, ch->weight ? ch->new_weight : d->live->weight,
@@ -245,23 +260,32 @@ static int apply_copy(const struct dom_config *from, const struct change *ch, st
 }
 
 /* "live", "config", or neither: the running domain if there is one, else the definition. */
+int change_where(json_t *params, struct domain **d, bool *live, bool *config, struct failure *f)
+{
+	*live = flag(params, "live");
+	*config = flag(params, "config");
+	if (find_domain(params, d, f))
+		return f->status;
+	if (!*live && !*config) {
+		*live = (*d)->live != NULL;
+		*config = !*live;
+	}
+	if (*live && dom_need(*d, VERB_SET_LIVE, f))
+		return f->status;
+	if (*config && !(*d)->def)
+		return fail(f, EX_WRONG_STATE, "use --live", "domain '%s' is transient: it has no definition", dom_name(*d));
+	return 0;
+}
+
 static int change(json_t *params, const struct change *ch, json_t **reply, struct failure *f)
 {
-	bool live = flag(params, "live"), config = flag(params, "config");
 	struct dom_config *new_live = NULL, *new_def = NULL;
+	bool live, config;
 	struct domain *d;
 	int rc = 0;
 
-	if (find_domain(params, &d, f))
+	if (change_where(params, &d, &live, &config, f))
 		return f->status;
-	if (!live && !config) {
-		live = d->live != NULL;
-		config = !live;
-	}
-	if (live && dom_need(d, VERB_SET_LIVE, f))
-		return f->status;
-	if (config && !d->def)
-		return fail(f, EX_WRONG_STATE, "use --live", "domain '%s' is transient: it has no definition", dom_name(d));
 	if (live)
 		rc = apply_copy(d->live, ch, &new_live, f);
 	if (!rc && config)

@@ -52,7 +52,7 @@ int find_domain(json_t *params, struct domain **d, struct failure *f)
 json_t *dom_json(struct domain *d, const struct hv_info *info)
 {
 	const struct dom_config *c = dom_config(d);
-	uint64_t cpu = 0;
+	uint64_t cpu = 0, memory = info ? info->memory - dev_ballooned(d) : c->memory;
 	char uuid[UUID_LEN];
 	json_t *j;
 
@@ -62,7 +62,7 @@ json_t *dom_json(struct domain *d, const struct hv_info *info)
 	j = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:i, s:i, s:I, s:b, s:b, s:i, s:i}", "name", c->name, "uuid", uuid,
 		      "id", d->domid ? json_integer(d->domid) : json_null(), "state", state_word(d->state), "reason", d->reason,
 		      "max_memory", (json_int_t)(info ? info->max_memory : c->max_memory),
-		      "memory", (json_int_t)(info ? info->memory : c->memory),
+		      "memory", (json_int_t)memory,
 		      "vcpus", info ? info->vcpus : c->vcpus, "max_vcpus", info ? info->max_vcpus : c->max_vcpus,
 		      "cpu_time", (json_int_t)cpu, "persistent", d->def != NULL, "autostart", d->autostart,
 		      "weight", info ? info->weight : c->weight, "cap", info ? info->cap : config_cap(c));
@@ -88,6 +88,7 @@ static void add_details(json_t *j, struct domain *d, const struct hv_info *info)
 		json_object_set_new(counters, info->counters[i].name, json_integer(info->counters[i].value));
 	json_object_set_new(j, "vcpu", vcpus);
 	json_object_set_new(j, "counters", counters);
+	json_object_set_new(j, "devices", dev_json(d, false));
 	json_object_set_new(j, "os", json_string("pv"));
 	if (c->description)
 		json_object_set_new(j, "description", json_string(c->description));
@@ -140,7 +141,11 @@ static int get(struct conn *c, json_t *params, json_t **reply, struct failure *f
 	(void)c;
 	if (find_domain(params, &d, f))
 		return f->status;
+	if (json_is_true(json_object_get(params, "inactive")) && !d->def)
+		return fail(f, EX_WRONG_STATE, "leave --inactive out", "domain '%s' is transient: it has no definition", dom_name(d));
 	*reply = details(d);
+	if (json_is_true(json_object_get(params, "inactive")))
+		json_object_set_new(*reply, "devices", dev_json(d, true));
 	return 0;
 }
 

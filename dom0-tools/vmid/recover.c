@@ -118,6 +118,8 @@ static void adopt(const struct hv_info *info)
 	d->domid = info->domid;
 	d->reason = "unknown";
 	console_open(d);
+	if (info->state != HV_SHUTDOWN)
+		dev_resume(d);
 	/* Its start was under way; the number tells a new one from the one it was to replace. */
 	if (s && strcmp(stage ? stage : "", "run") && info->state == HV_PAUSED &&
 	    json_integer_value(json_object_get(s->j, "domid")) != info->domid)

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "../lib/config.h"
+#include "../lib/devices.h"
 #include "../lib/hv.h"
 #include "../lib/rpc.h"
 #include "../lib/state.h"
@@ -88,6 +89,8 @@ struct domain {
 	unsigned int restarts;		/* by its policy, since first_restart */
 	uint64_t first_restart, ended_at;
 	struct console *console;
+	struct devices *devices;	/* NULL: shut off, or lost */
+	struct source *devices_src;
 	struct logfile log;
 };
 
@@ -119,6 +122,7 @@ int dom_rename(struct domain *d, const char *name, struct failure *f);
 int dom_save_def(struct domain *d, const struct dom_config *c, struct failure *f);
 void dom_save_live(struct domain *d, const char *stage);
 int dom_need(struct domain *d, enum dom_verb v, struct failure *f);
+uint64_t dom_built_memory(const struct dom_config *c);	/* what the hypervisor is asked for */
 void dom_hv_events(void *arg, uint32_t events);
 
 /* ---- recover.c, and what only it needs of domain.c ---- */
@@ -134,6 +138,28 @@ void dom_gone(struct domain *d, const char *reason, const char *detail);
 void dom_ended(struct domain *d, enum hv_reason why);
 /* A line in the domain's own log. */
 __attribute__((format(printf, 2, 3))) void dom_note(struct domain *d, const char *fmt, ...);
+
+/* ---- devices.c ---- */
+/* What c's devices lack on this machine, as warnings; lines: c's lines are the file's. */
+void dev_warn(const struct dom_config *c, bool lines, struct diag *d);
+/* 0: they can be attached. Else *f, and all problems in *messages (if not NULL) when there are several. */
+int dev_check(const struct dom_config *c, json_t **messages, struct failure *f);
+/* All of d->live's, before the guest runs: all or none. */
+int dev_open(struct domain *d, struct failure *f);
+void dev_resume(struct domain *d);
+void dev_close(struct domain *d);		/* before the hypervisor is asked to end the domain */
+int dev_attach_live(struct domain *d, const xmlNode *dev, json_t **messages, struct failure *f);
+/* dev: of d->live, gone perhaps when this returns; the guest has so many seconds to let go. */
+int dev_detach_live(struct domain *d, const xmlNode *dev, unsigned int seconds, struct failure *f);
+/* False: it is not attached, says *f. */
+bool dev_name_of(const xmlNode *dev, struct domain *d, char name[DEVICE_NAME_LEN], struct failure *f);
+/* The name of the interface whose tap this is. */
+bool dev_of_tap(const struct domain *d, const char *tap, char name[DEVICE_NAME_LEN]);
+json_t *dev_json(const struct domain *d, bool inactive);	/* inactive: of the definition */
+bool dev_balloon(const struct domain *d);
+uint64_t dev_ballooned(const struct domain *d);		/* bytes that its balloon has taken */
+/* d's errors as a failure: one as its text, several in *messages. */
+int diag_fail(const struct diag *d, json_t **messages, struct failure *f);
 
 /* ---- console.c ---- */
 struct conn;
@@ -170,9 +196,11 @@ struct method {
 	int (*run)(struct conn *c, json_t *params, json_t **reply, struct failure *f);
 	bool reader;			/* allowed on the read-only socket */
 };
-extern const struct method methods_look[], methods_change[];
+extern const struct method methods_look[], methods_change[], methods_devices[];
 json_t *describe(const char *interface);
 int find_domain(json_t *params, struct domain **d, struct failure *f);
 json_t *dom_json(struct domain *d, const struct hv_info *info);
+/* "domain", "live", "config" of the parameters: what is to be changed, and may be. */
+int change_where(json_t *params, struct domain **d, bool *live, bool *config, struct failure *f);
 
 #endif

@@ -37,7 +37,9 @@ def check(args, status=0, out=None, err=None, **kw):
     words = args if isinstance(args, list) else [w.strip("'") for w in re.findall(r"'[^']*'|\S+", args)]
     r = vmi(*words, **kw)
     why = None
-    if r.returncode != status:
+    if status is None and not r.returncode:
+        why = "status 0"
+    elif status is not None and r.returncode != status:
         why = f"status {r.returncode}, not {status}"
     elif out is not None and not re.search(out, r.stdout, re.M | re.S):
         why = f"output is not like {out!r}"
@@ -353,6 +355,122 @@ def policies():
     check("destroy deaf")
 
 
+def devices():
+    for name, size in (("a", 1 << 20), ("b", 1 << 20), ("odd", 1000)):
+        with open(f"{TMP}/{name}.img", "wb") as f:
+            f.truncate(size)
+    with open(f"{TMP}/q.img", "wb") as f:
+        f.write(b"QFI\xfb\0\0\0\3" + bytes(1 << 16))
+
+    def disk(path, target="vda", more="", driver=""):
+        return f"<disk type='file'>{driver}<source file='{TMP}/{path}'/><target dev='{target}'/>{more}</disk>"
+
+    def nic(more="", kind="bridge"):
+        return f"<interface type='{kind}'>{'<source bridge=' + chr(39) + 'br0' + chr(39) + '/>' if kind == 'bridge' else ''}{more}</interface>"
+
+    def domain(name, *parts):
+        file(f"{name}.xml", v.xml(name, more="\n<devices>\n" + "\n".join(parts) + "\n</devices>"))
+
+    # What is missing is a warning of the definition and stops the start: all at once, with lines.
+    domain("dev", disk("a.img"), disk("none.img", "vdb"), disk("odd.img", "vdc"), disk("q.img", "vdd"),
+           disk("a.img", "vde", driver="<driver type='qcow2'/>"), disk("a.img", "vdf"), nic(kind="user"))
+    warned = r"dev.xml:4: warning: [^\n]*none.img[^\n]*cannot start.*dev.xml:5: warning: [^\n]*512"
+    check("define dev.xml", err=warned)
+    r = check("start dev", 4, err=r"^dev:\d+: error: [^\n]*none.img.*^error: cannot start 'dev': there are \d problems with its devices\nhint: ")
+    for want in ("vdd.*qcow2", "vde.*qemu-storage-daemon", "vda and vdf", "this version makes no networks itself"):
+        if not re.search(want, r.stderr):
+            failures.append(f"start dev: no {want!r} in\n{r.stderr}")
+    lines = check("dumpxml dev").stdout.split("\n")
+    m = re.search(r":(\d+): error: [^\n]*none.img", r.stderr)
+    if not m or "<disk" not in lines[int(m.group(1)) - 1]:
+        failures.append(f"start dev: the line is not the disk's: {r.stderr}")
+    check("create dev.xml", 1, err="already defined")
+    domain("dev", disk("a.img", more="<serial>A1</serial>"), nic("<mac address='00:16:3e:00:00:01'/>"), nic("<target dev='tap9'/>"),
+           "<memballoon model='virtio'/>", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
+    check("define dev.xml")
+    check("dumpxml dev", out="<mac address='02:")
+    check("domblklist dev", out=r"^vda +\S+/a.img$")
+    check("domblkstat dev vda", 6, err="not attached")
+    check("attach-disk dev b.img vdb --live", 6)
+    check("attach-device dev nosuch.xml", 4)
+
+    check("start dev")
+    check("domblklist dev --details", out=r"^TYPE +DEVICE +TARGET +SOURCE\nfile +disk +vda +\S+/a.img$")
+    check("domiflist dev", out=r"^vif\d+\.\d+ +bridge +br0 +- +00:16:3e:00:00:01\ntap9 +bridge +br0 ")
+    check("domblkstat dev vda", out="^vda rd_req 0$.*^vda wr_bytes 0$")
+    check("domblkstat dev vdx", 3, err="has no disk vdx")
+    check("domifstat dev tap9", out="^tap9 rx_bytes 0$.*^tap9 tx_drop 0$")
+    check("domstats dev", out="net.count=2.*block.count=1.*block.0.path=.*block.0.capacity=1048576")
+    check("top -b -n 1", out="DISK/s +NET/s")
+    check("dumpxml dev", out="<alias name='net1'/>.*<alias name='rng0'/>")
+    # While it runs, of its definition, and both.
+    check(f"attach-disk dev {TMP}/b.img vdb --serial B2 --cache writeback", out="has the disk vdb now")
+    check(f"attach-disk dev {TMP}/b.img vdb", 4, err="the target \"vdb\"")
+    check(f"attach-disk dev {TMP}/b.img vdc", 4, err="vdb and vdc are both")
+    check(f"attach-disk dev {TMP}/b.img vdc --serial A1 --mode readonly", 4, err='serial number "A1"')
+    check(f"attach-disk dev {TMP}/none.img vdc", 4, err="none.img[^\n]*: No such file")
+    check(f"attach-disk dev {TMP}/q.img vdc", 4, err="qcow2")
+    check(f"attach-disk dev {TMP}/b.img bad/name", 4, err="no name of a disk")
+    check(f"attach-disk dev {TMP}/b.img vdc --mode sideways", 2)
+    check(f"attach-disk dev {TMP}/b.img vdc --print-xml --mode readonly", out="<readonly/>")
+    check("attach-interface dev bridge br0 --mac 00:16:3E:00:00:01", 4, err="MAC address")
+    check("attach-interface dev network default", 4, err="this version makes no networks itself")
+    check("domblklist dev --inactive", out=r"\A(?!.*vdb)")
+    check("domblklist dev -o json", out='"capacity": 1048576')
+    file("nic.xml", nic("<mac address='00:16:3e:00:00:77'/>"))
+    check("attach-device dev nic.xml --persistent", out="has the device now")
+    check("domiflist dev --inactive", out="00:16:3e:00:00:77")
+    file("two.xml", nic("<mac address='00:16:3e:00:00:78'/><mtu size='1'/><target dev='a very long name of a tap'/>"))
+    check("attach-device dev two.xml", 4, err="two.xml:1: error: .*two.xml:1: error: ")
+    file("none.xml", "<sound model='ac97'/>")
+    check("attach-device dev none.xml", 4, err="no device that can be attached")
+    check("domif-getlink dev 00:16:3e:00:00:77", out="up$")
+    check("domif-setlink dev 00:16:3e:00:00:77 down")
+    check("domif-getlink dev 00:16:3e:00:00:77", out="down$")
+    check("domif-getlink dev 00:16:3e:00:00:77 --inactive", out="up$")
+    check("domif-setlink dev tap9 sideways", 2)
+    check("blockresize dev vdb 2M")
+    check("domblklist dev --columns target,capacity", out=r"^vdb +2 MiB$")
+    check("blockresize dev vdb 1M", 1, err="would be lost.*^hint: ")
+    check("setmem dev 40M")
+    check("dommemstat dev", out="^actual 40960$")
+    check("complete -- detach-disk dev ''", out=r"\Avda\nvdb\n\Z")
+    # Another domain wants what this one has.
+    domain("rival", disk("a.img"), nic("<mac address='00:16:3e:00:00:01'/>"))
+    check("define rival.xml")
+    check("start rival", 4, err="same MAC address")
+    domain("rival", disk("a.img"))
+    check("define rival.xml", err="")
+    check("start rival", None, err="a.img.*(in use|another|uses|busy)")
+    check("undefine rival")
+    # A new vmid takes all of it up again.
+    before = check("dumpxml dev").stdout
+    v.kill()
+    v.start()
+    if check("dumpxml dev").stdout != before:
+        failures.append("dev has other devices after a restart of vmid")
+    check("domblklist dev", out="vda.*vdb")
+    p = subprocess.Popen([VMI, "event", "dev", "--loop", "--timeout", "3", "--event", "device-removed"], env=env, stdout=subprocess.PIPE, text=True)
+    time.sleep(0.4)
+    check("detach-disk dev vdb", out="has the disk vdb no more")
+    check("detach-disk dev vdb", 3, err="has no disk vdb")
+    check("detach-device dev nic.xml --persistent")
+    check("domiflist dev --inactive", out=r"\A(?!.*:77)")
+    check("domiflist dev", out=r"\A(?!.*:77)")
+    check("detach-interface dev bridge", 3, err="more than one interface")
+    check("detach-interface dev bridge --mac 00:16:3e:00:00:01")
+    out = p.communicate()[0]
+    if "event 'device-removed' for domain 'dev': vdb\n" not in out or out.count("\n") != 4:
+        failures.append(f"event --event device-removed: {out}")
+    check("log dev --lifecycle", out="device vdb: is to come.*device vdb: is to go\n[^\n]*device vdb: removed")
+    check("reset dev")
+    check("domblklist dev", out="vda")
+    check("destroy dev")
+    check("detach-disk dev vda --persistent")
+    check("domblklist dev", out=r"\A(?!.*vda)")
+    check("undefine dev")
+
+
 def signed():
     def sign(key, path):
         subprocess.run(["openssl", "cms", "-sign", "-binary", "-noattr", "-md", "sha256", "-outform", "DER", "-signer", f"{key}.cert",
@@ -418,7 +536,7 @@ def restarted():
 
 
 for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
-             policies, signed, restarted):
+             policies, devices, signed, restarted):
     part()
 v.kill(signal.SIGTERM)
 if v.complaints():

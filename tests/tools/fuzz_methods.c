@@ -31,11 +31,12 @@ static void set_up(void)
 
 static const struct method *find(const char *name)
 {
-	const struct method *const tables[] = { methods_look, methods_change };
+	const struct method *const tables[] = { methods_look, methods_change, methods_devices };
 
-	for (size_t t = 0; t < 2; t++) {
+	for (size_t t = 0; t < 3; t++) {
 		for (const struct method *m = tables[t]; m->name; m++) {
-			if (!strcmp(m->name, name))
+			/* Files of this machine are not to be made larger. */
+			if (!strcmp(m->name, name) && strcmp(name, "ResizeDisk"))
 				return m;
 		}
 	}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * methods_devices.c - the methods that attach, detach and change devices.
+ *
+ * Each changes the running domain, its definition, or both (change_where()):
+ * the definition's new form is made and checked first, then the running domain
+ * is changed, then the definition is written.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/xml_devices.h"
+#include "vmid.h"
+
+static const char *need_text(json_t *params, const char *name, struct failure *f)
+{
+	const char *s = json_string_value(json_object_get(params, name));
+
+	if (!s)
+		fail(f, EX_BAD_USAGE, NULL, "the parameter \"%s\" is missing, or no string", name);
+	return s;
+}
+
+static int done(struct domain *d, json_t **reply)
+{
+	*reply = json_pack("{s:s}", "name", dom_name(d));
+	return 0;
+}
+
+/* Takes the new definition, which is then d's, or is freed. */
+static int keep_def(struct domain *d, struct dom_config *def, struct failure *f)
+{
+	if (dom_save_def(d, def, f)) {
+		config_free(def);
+		return f->status;
+	}
+	config_free(d->def);
+	d->def = def;
+	event(d, "Defined", "Updated");
+	return 0;
+}
+
+/* The device in the parameter "xml". NULL: *f, and messages in *reply. */
+static xmlNode *device_param(json_t *params, json_t **reply, struct failure *f)
+{
+	const char *xml = need_text(params, "xml", f);
+	struct diag d = { .strict = json_is_true(json_object_get(params, "validate")) };
+	xmlNode *dev;
+
+	if (!xml)
+		return NULL;
+	dev = device_from_xml(xml, strlen(xml), &d);
+	*reply = json_pack("{s:o}", "messages", diag_json(&d));
+	if (!dev)
+		fail(f, EX_BAD_CONFIG, NULL, "the device is not accepted: %u error%s", d.errors, d.errors == 1 ? "" : "s");
+	diag_free(&d);
+	return dev;
+}
+
+static int attach(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct dom_config *def = NULL;
+	json_t *messages = NULL;
+	struct diag diag = { 0 };
+	struct domain *d;
+	bool live, config;
+	xmlNode *dev;
+	int rc = 0;
+
+	(void)c;
+	if (change_where(params, &d, &live, &config, f))
+		return f->status;
+	dev = device_param(params, reply, f);
+	if (!dev)
+		return f->status;
+	device_make_mac(dev);
+	if (config) {
+		def = config_with_device(d->def, dev, &diag);
+		if (!def)
+			rc = diag_fail(&diag, &messages, f);
+	}
+	if (!rc && live)
+		rc = dev_attach_live(d, dev, &messages, f);
+	if (rc) {
+		config_free(def);
+	} else if (config && keep_def(d, def, f)) {
+		rc = f->status;
+		/* Both or none. */
+		if (live)
+			dev_detach_live(d, xmlLastElementChild(d->live->kept[KEEP_DEVICES]), 0, &(struct failure){ 0 });
+	}
+	if (messages)
+		json_object_set_new(*reply, "messages", messages);
+	xmlFreeNode(dev);
+	diag_free(&diag);
+	return rc ? rc : done(d, reply);
+}
+
+/* Which device: "xml", or "kind" and "key". False: *f. */
+static bool which(json_t *params, char *kind, size_t size, char **key, json_t **reply, struct failure *f)
+{
+	const char *text = json_string_value(json_object_get(params, "kind"));
+	xmlNode *dev;
+	char *xml;
+
+	*key = NULL;
+	if (text) {
+		snprintf(kind, size, "%s", text);
+		*key = xstrdup(json_string_value(json_object_get(params, "key")));
+		return true;
+	}
+	dev = device_param(params, reply, f);
+	if (!dev)
+		return false;
+	snprintf(kind, size, "%s", dev->name);
+	xml = xml_attr(xml_child(dev, "mac"), "address");
+	if (!xml)
+		xml = xml_attr(xml_child(dev, "target"), strcmp(kind, "filesystem") ? "dev" : "dir");
+	if (!xml)
+		xml = xml_attr(xml_child(dev, "alias"), "name");
+	*key = xstrdup(xml);
+	xmlFree(xml);
+	xmlFreeNode(dev);
+	return true;
+}
+
+/* Of the definition, or of what runs, where an interface is known by its tap, too. NULL: *f says so. */
+static xmlNode *find_in(const struct domain *d, const struct dom_config *c, const char *kind, const char *key, struct failure *f)
+{
+	xmlNode *n = config_find_device(c, kind, key);
+	char name[DEVICE_NAME_LEN];
+
+	if (!n && c == d->live && key && !strcmp(kind, "interface") && dev_of_tap(d, key, name))
+		n = config_find_device(c, kind, name);
+	if (!n)
+		fail(f, EX_NO_OBJECT, "see what there is: vmi domblklist, domiflist, dumpxml", "%s of domain '%s' has %s %.40s%s%.40s",
+		     c == d->live ? "the running configuration" : "the definition", c->name, key ? "no" : "no, or more than one", kind,
+		     key ? " " : "", key ? key : "");
+	return n;
+}
+
+static int detach(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	json_int_t seconds = json_integer_value(json_object_get(params, "seconds"));
+	struct dom_config *def = NULL;
+	xmlNode *n = NULL, *m;
+	bool live, config;
+	struct domain *d;
+	char kind[32], *key;
+	int rc = 0;
+
+	(void)c;
+	if (change_where(params, &d, &live, &config, f) || !which(params, kind, sizeof(kind), &key, reply, f))
+		return f->status;
+	if (config) {
+		def = config_copy(d->def);
+		m = find_in(d, def, kind, key, f);
+		if (m)
+			xmlUnlinkNode(m);
+		else
+			rc = f->status;
+		xmlFreeNode(m);
+	}
+	if (!rc && live) {
+		n = find_in(d, d->live, kind, key, f);
+		rc = n ? dev_detach_live(d, n, seconds < 0 || seconds > 3600 ? 0 : seconds, f) : f->status;
+	}
+	free(key);
+	if (rc)
+		config_free(def);
+	else if (config)
+		rc = keep_def(d, def, f);
+	if (rc)
+		return rc;
+	json_decref(*reply);
+	return done(d, reply);
+}
+
+static void set_link_of(xmlNode *n, bool up)
+{
+	xmlNode *link = xml_child(n, "link");
+
+	if (!link)
+		link = xmlNewChild(n, NULL, BAD_CAST "link", NULL);
+	xmlSetProp(link, BAD_CAST "state", BAD_CAST (up ? "up" : "down"));
+}
+
+static int set_link(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *key = need_text(params, "interface", f);
+	bool up = json_is_true(json_object_get(params, "up")), live, config;
+	struct dom_config *def = NULL;
+	struct hv_error err = { "" };
+	char name[DEVICE_NAME_LEN];
+	xmlNode *n, *m;
+	struct domain *d;
+	int rc = 0;
+
+	(void)c;
+	if (!key || change_where(params, &d, &live, &config, f))
+		return f->status;
+	if (config) {
+		def = config_copy(d->def);
+		m = find_in(d, def, "interface", key, f);
+		if (m)
+			set_link_of(m, up);
+		else
+			rc = f->status;
+	}
+	if (!rc && live) {
+		n = find_in(d, d->live, "interface", key, f);
+		rc = n && dev_name_of(n, d, name, f) ? 0 : f->status;
+		if (!rc && devices_set_link(d->devices, name, up, &err))
+			rc = fail(f, EX_FAILED, NULL, "cannot set the link of %s: %s", name, err.text);
+		if (!rc) {
+			set_link_of(n, up);
+			dom_save_live(d, "run");
+			dom_note(d, "device %s: link %s", name, up ? "up" : "down");
+		}
+	}
+	if (rc)
+		config_free(def);
+	else if (config)
+		rc = keep_def(d, def, f);
+	return rc ? rc : done(d, reply);
+}
+
+/* The image is made larger here; a block device has the size that it has. */
+static int grow(const char *path, uint64_t bytes, struct failure *f)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+	int rc = 0;
+
+	if (fd < 0 || fstat(fd, &st))
+		rc = fail(f, EX_FAILED, NULL, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		rc = 0;
+	else if ((uint64_t)st.st_size > bytes)
+		rc = fail(f, EX_FAILED, "shrink the file system, shut the domain down, and use truncate(1)",
+			  "%s has %llu bytes: what is behind the new end would be lost", path, (unsigned long long)st.st_size);
+	else if (ftruncate(fd, bytes))
+		rc = fail(f, EX_FAILED, NULL, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int resize(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *disk = need_text(params, "disk", f);
+	json_int_t bytes = json_integer_value(json_object_get(params, "bytes"));
+	struct hv_error err = { "" };
+	char name[DEVICE_NAME_LEN];
+	struct device_info info;
+	struct domain *d;
+	xmlNode *n;
+
+	(void)c;
+	if (!disk || find_domain(params, &d, f))
+		return f->status;
+	if (bytes <= 0 || bytes % 512)
+		return fail(f, EX_BAD_CONFIG, NULL, "a disk has whole sectors of 512 bytes, at least one");
+	if (dom_need(d, VERB_SET_LIVE, f))
+		return f->status;
+	n = find_in(d, d->live, "disk", disk, f);
+	if (!n || !dev_name_of(n, d, name, f))
+		return f->status;
+	if (!devices_find(d->devices, name, &info) || info.device->kind != DEVICE_BLOCK)
+		return fail(f, EX_FAILED, "change its size where it is served", "%s is served by another program", name);
+	if (grow(info.device->source, bytes, f))
+		return f->status;
+	if (devices_resize(d->devices, name, &err))
+		return fail(f, EX_FAILED, NULL, "cannot change the size of %s: %s", name, err.text);
+	dom_note(d, "device %s: resized", name);
+	return done(d, reply);
+}
+
+const struct method methods_devices[] = {
+	{ "AttachDevice", attach, false },
+	{ "DetachDevice", detach, false },
+	{ "SetLink", set_link, false },
+	{ "ResizeDisk", resize, false },
+	{ NULL, NULL, false },
+};
