@@ -28,16 +28,9 @@ struct conring {
 };
 _Static_assert(sizeof(struct conring) <= PAGE_SIZE, "struct conring");
 
-static char *page_new(u16 owner)
-{
-	mfn_t mfn = heap_alloc(owner, FRAME_HV);
-
-	return mfn == MFN_NONE ? NULL : mfn_to_va(mfn);
-}
-
 struct conring *conring_new(u16 owner)
 {
-	struct conring *c = (struct conring *)page_new(owner);
+	struct conring *c = page_new(owner);
 
 	if (!c)
 		return NULL;
@@ -55,11 +48,9 @@ struct conring *conring_new(u16 owner)
 
 void conring_free(struct conring *c)
 {
-	for (u32 i = 0; i < OUT_PAGES; i++) {
-		if (c->out[i])
-			frame_put(va_to_mfn(c->out[i]));
-	}
-	frame_put(va_to_mfn(c));
+	for (u32 i = 0; i < OUT_PAGES; i++)
+		page_free(c->out[i]);
+	page_free(c);
 }
 
 static char *at(struct conring *c, enum conring_way way, u32 pos)

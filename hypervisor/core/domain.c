@@ -86,19 +86,6 @@ bool domain_next_event(struct vmi_dom_event *e)
 
 /* ---- making ----------------------------------------------------------------- */
 
-static void *page_new(u16 owner)
-{
-	mfn_t mfn = heap_alloc(owner, FRAME_HV);
-
-	return mfn == MFN_NONE ? NULL : mfn_to_va(mfn);
-}
-
-static void page_free(void *p)
-{
-	if (p)
-		frame_put(va_to_mfn(p));
-}
-
 int vcpu_create(struct domain *d, u32 id)
 {
 	struct vcpu *v = page_new(d->id);

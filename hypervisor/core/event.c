@@ -21,19 +21,15 @@
 
 int evt_domain_init(struct domain *d)
 {
-	mfn_t mfn = heap_alloc(d->id, FRAME_HV);
-
-	if (mfn == MFN_NONE)
-		return -VMI_ENOMEM;
-	d->ports = mfn_to_va(mfn);
-	return 0;
+	d->ports = page_new(d->id);
+	return d->ports ? 0 : -VMI_ENOMEM;
 }
 
 void evt_domain_exit(struct domain *d)
 {
 	for (u32 p = 1; p < VMI_MAX_PORTS; p++)
 		evt_close(d, p);
-	frame_put(va_to_mfn(d->ports));
+	page_free(d->ports);
 	d->ports = NULL;
 }
 

@@ -121,6 +121,19 @@ mfn_t heap_alloc(u16 owner, enum frame_type type)
 	return mfn;
 }
 
+void *page_new(u16 owner)
+{
+	mfn_t mfn = heap_alloc(owner, FRAME_HV);
+
+	return mfn == MFN_NONE ? NULL : mfn_to_va(mfn);
+}
+
+void page_free(void *p)
+{
+	if (p)
+		frame_put(va_to_mfn(p));
+}
+
 u64 heap_free_frames(void)
 {
 	return nr_free - nr_promised;

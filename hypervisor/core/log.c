@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * log.c - the log ring and the three ways to write to it.
+ * log.c - the log ring and the two ways to write to it.
  *
  * Each line is prefixed "(vmi) " on the console so that it stands out among
  * domain 0's own output. What guests cause is rate-limited: after a burst of
@@ -17,12 +17,12 @@
 static char ring[LOG_SIZE];
 static u64 written;			/* absolute offset of the next byte */
 
-static void emit(const char *prefix, const char *fmt, va_list ap)
+static void emit(const char *fmt, va_list ap)
 {
 	char line[512];
 	size_t n;
 
-	n = snprintf(line, sizeof(line), "(vmi) %s", prefix);
+	n = snprintf(line, sizeof(line), "(vmi) ");
 	n += vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	n = MIN(n, sizeof(line) - 2);
 	line[n++] = '\n';
@@ -36,16 +36,7 @@ void log_info(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	emit("", fmt, ap);
-	va_end(ap);
-}
-
-void log_err(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	emit("error: ", fmt, ap);
+	emit(fmt, ap);
 	va_end(ap);
 }
 
@@ -68,7 +59,7 @@ void log_guest(const char *fmt, ...)
 	}
 	shown++;
 	va_start(ap, fmt);
-	emit("", fmt, ap);
+	emit(fmt, ap);
 	va_end(ap);
 }
 

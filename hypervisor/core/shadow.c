@@ -341,14 +341,12 @@ int shadow_root_drop(struct domain *d, u64 gpa)
 int shadow_domain_init(struct domain *d, u32 max_tables)
 {
 	struct sh_state *s;
-	mfn_t mfn;
 
 	if (max_tables < SHADOW_MIN_TABLES)
 		return -VMI_EINVAL;
-	mfn = heap_alloc(d->id, FRAME_HV);
-	if (mfn == MFN_NONE)
+	s = page_new(d->id);
+	if (!s)
 		return -VMI_ENOMEM;
-	s = mfn_to_va(mfn);
 	s->roots.size = ALIGN_UP(sizeof(struct sh_root), RMAP_NODE_SIZE);
 	s->nodes.size = RMAP_NODE_SIZE;
 	d->shadow = (struct sh_domain){ .max_tables = max_tables, .state = s };
@@ -409,7 +407,7 @@ void shadow_domain_exit(struct domain *d)
 		d->shadow.nr_tables--;
 	}
 	BUG_ON(d->shadow.nr_tables);
-	frame_put(va_to_mfn(s));
+	page_free(s);
 	d->shadow.state = NULL;
 	d->counters[VMI_CTR_SHADOW_TABLES] = 0;
 }

@@ -109,7 +109,7 @@ void cpu_init(void)
 	WRITE_DR(6, 0xffff0ff0);
 	__asm__ volatile ("fninit");
 	if (cpu_info.xsave)
-		__asm__ volatile ("xsetbv" : : "c" (0), "a" (1), "d" (0));
+		xsetbv(1);
 }
 
 bool gs_swap(struct vcpu *v)
@@ -215,7 +215,7 @@ bool xcr_write_policy(struct vcpu *v, u32 xcr, u64 val)
 {
 	if (xcr || !xcr0_ok(val))
 		return false;
-	__asm__ volatile ("xsetbv" : : "c" (0), "a" ((u32)val), "d" ((u32)(val >> 32)));
+	xsetbv(val);
 	v->arch->xcr0 = val;
 	return true;
 }

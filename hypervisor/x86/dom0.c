@@ -24,11 +24,11 @@
 
 static void *page_or_die(void)
 {
-	mfn_t mfn = heap_alloc(DOMID_HV, FRAME_HV);
+	void *p = page_new(DOMID_HV);
 
-	if (mfn == MFN_NONE)
+	if (!p)
 		fatal("hv_mem is too small to build domain 0: raise or remove the option");
-	return mfn_to_va(mfn);
+	return p;
 }
 
 static struct rest { u64 base, end; } rest[BOOT_MAX_MAP + 1];
@@ -232,7 +232,7 @@ struct vcpu *dom0_build(void)
 	memcpy(ma_to_va(START_INFO_GPA), si, sizeof(*si));
 	memcpy(ma_to_va(RSDP_GPA), b->rsdp, sizeof(b->rsdp));
 	memcpy(ma_to_va(CMDLINE_GPA), b->module[0].cmdline, VMI_CMDLINE_MAX);
-	frame_put(va_to_mfn(si));
+	page_free(si);
 
 	if (vcpu_load_cr3(v, k.cr3))
 		fatal("the kernel's initial page table at %lx is not in its memory: build it again", k.cr3);

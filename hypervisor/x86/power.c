@@ -77,7 +77,7 @@ void machine_poweroff(void)
 			outw(pm1b, slp_typ_b << 10 | 1 << 13);
 		delay_us(50000);
 	}
-	log_err("the firmware has no way to turn this machine off: it is safe to do so now");
+	log_info("error: the firmware has no way to turn this machine off: it is safe to do so now");
 	for (;;)
 		__asm__ volatile ("cli; hlt");
 }

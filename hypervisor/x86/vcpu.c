@@ -27,6 +27,10 @@
 #define FPU_MXCSR	24
 #define XSTATE_BV	512
 
+/* The general registers are in the same order in both. */
+#define GENERAL		offsetof(struct regs, vector)
+_Static_assert(offsetof(struct vmi_vcpu_state, rip) == GENERAL, "r15 to rax");
+
 #define LOAD_SEL(seg, sel) \
 	__asm__ volatile ("1: mov %w0, %%" #seg "\n" \
 			  "2:\n" \
@@ -37,11 +41,6 @@
 			  EX_TABLE(1b, 3b) \
 			  : : "r" ((u32)(sel)), "r" (0))
 #define SAVE_SEL(seg) ({ u32 s_; __asm__ volatile ("mov %%" #seg ", %0" : "=r" (s_)); (u16)s_; })
-
-static void xsetbv(u64 val)
-{
-	__asm__ volatile ("xsetbv" : : "c" (0), "a" ((u32)val), "d" ((u32)(val >> 32)));
-}
 
 static void fpu_save(struct arch_vcpu *a)
 {
@@ -143,18 +142,13 @@ u32 cpu_id(void)
 int arch_vcpu_init(struct vcpu *v)
 {
 	u16 owner = v->domain->id;
-	mfn_t page = heap_alloc(owner, FRAME_HV);
-	struct arch_vcpu *a;
-	mfn_t fpu;
+	struct arch_vcpu *a = page_new(owner);
 
-	if (page == MFN_NONE)
+	v->arch = a;
+	if (!a)
 		return -VMI_ENOMEM;
-	v->arch = a = mfn_to_va(page);
-	fpu = heap_alloc(owner, FRAME_HV);
-	if (fpu == MFN_NONE)
-		return -VMI_ENOMEM;
-	a->fpu = mfn_to_va(fpu);
-	if (area_init(&a->area, owner))
+	a->fpu = page_new(owner);
+	if (!a->fpu || area_init(&a->area, owner))
 		return -VMI_ENOMEM;
 	*(u16 *)(a->fpu + FPU_FCW) = 0x37f;
 	*(u32 *)(a->fpu + FPU_MXCSR) = 0x1f80;
@@ -188,9 +182,8 @@ void arch_vcpu_exit(struct vcpu *v)
 		if (a->ldt[i])
 			frame_put(a->ldt[i]);
 	area_exit(&a->area);
-	if (a->fpu)
-		frame_put(va_to_mfn(a->fpu));
-	frame_put(va_to_mfn(a));
+	page_free(a->fpu);
+	page_free(a);
 	v->arch = NULL;
 }
 
@@ -201,10 +194,6 @@ long arch_vcpu_get(struct vcpu *v, struct vmi_vcpu_state *s)
 	bool user = (r->cs & 3) == 3;
 
 	*s = (struct vmi_vcpu_state){
-		.r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12,
-		.r11 = r->r11, .r10 = r->r10, .r9 = r->r9, .r8 = r->r8,
-		.rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rdx = r->rdx,
-		.rcx = r->rcx, .rbx = r->rbx, .rax = r->rax,
 		.rip = r->rip, .rflags = r->rflags, .rsp = r->rsp,
 		.cr3 = v->cr3, .cr4 = v->cr4,
 		.fs_base = a->fs_base, .gs_base = a->gs_base,
@@ -215,6 +204,7 @@ long arch_vcpu_get(struct vcpu *v, struct vmi_vcpu_state *s)
 		.cs = user ? r->cs : VMI_KERNEL_CS & ~3, .ss = user ? r->ss : VMI_KERNEL_SS & ~3,
 		.ds = a->ds, .es = a->es, .fs = a->fs, .gs = a->gs,
 	};
+	memcpy(s, r, GENERAL);
 	memcpy(s->dr, a->dr, sizeof(s->dr));
 	return 0;
 }
@@ -242,28 +232,23 @@ long arch_vcpu_set(struct vcpu *v, const struct vmi_vcpu_state *s)
 	bool user = s->flags & VMI_VCPU_USER;
 	int rc;
 
-	if (!state_ok(s) || (s->cr4 && !cr4_ok(s->cr4)) || (s->xcr0 && !xcr0_ok(s->xcr0)) || !dr7_ok(s->dr7))
+	if (!state_ok(s) || s->cr3 >> VMI_CR3_NOFLUSH_BIT || (s->cr4 && !cr4_ok(s->cr4)) || (s->xcr0 && !xcr0_ok(s->xcr0)) || !dr7_ok(s->dr7))
 		return -VMI_EINVAL;
 	for (u32 i = 0; i < ARRAY_SIZE(s->dr); i++)
 		if (s->dr[i] && !breakpoint_ok(s->dr[i]))
 			return -VMI_EINVAL;
-	rc = shadow_load(v, s->cr3, false);
+	rc = vcpu_load_cr3(v, s->cr3);
 	if (rc)
 		return rc;
-	v->cr3 = s->cr3;
-	v->shared->cr3 = s->cr3;
 	if (s->cr4)
 		v->cr4 = s->cr4;
 	if (s->xcr0)
 		a->xcr0 = s->xcr0;
 	*r = (struct regs){
-		.r15 = s->r15, .r14 = s->r14, .r13 = s->r13, .r12 = s->r12,
-		.r11 = s->r11, .r10 = s->r10, .r9 = s->r9, .r8 = s->r8,
-		.rdi = s->rdi, .rsi = s->rsi, .rbp = s->rbp, .rdx = s->rdx,
-		.rcx = s->rcx, .rbx = s->rbx, .rax = s->rax,
 		.rip = s->rip, .rflags = s->rflags | RFLAGS_FIXED | RFLAGS_IF, .rsp = s->rsp,
 		.cs = user ? s->cs : VMI_KERNEL_CS, .ss = user ? s->ss : 1,
 	};
+	memcpy(r, s, GENERAL);
 	a->fs_base = s->fs_base;
 	a->gs_base = s->gs_base;
 	if (cpu_info.fsgsbase)

@@ -56,6 +56,9 @@ void frame_assign(mfn_t mfn, u64 nr, u16 owner, enum frame_type type);
 void heap_add(mfn_t mfn, u64 nr);
 /* One zeroed frame with one reference, out of the owner's budget if it has one; or MFN_NONE. */
 mfn_t heap_alloc(u16 owner, enum frame_type type);
+/* The same for the hypervisor's own use, by address; NULL: none. */
+void *page_new(u16 owner);
+void page_free(void *p);
 /* Free frames that no budget has a right to. */
 u64 heap_free_frames(void);
 /*

@@ -33,7 +33,6 @@ int snprintf(char *buf, size_t n, const char *fmt, ...) __printf(3, 4);
 bool parse_size(const char *s, u64 *out);
 
 void log_info(const char *fmt, ...) __printf(1, 2);	/* progress and facts */
-void log_err(const char *fmt, ...) __printf(1, 2);	/* our own faults */
 void log_guest(const char *fmt, ...) __printf(1, 2);	/* caused by a guest: rate-limited */
 /* Copy log bytes from absolute offset `off` on (older ones are gone): how many; *start is the first one's offset. */
 size_t log_copy(u64 off, char *buf, size_t n, u64 *start);

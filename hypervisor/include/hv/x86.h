@@ -46,6 +46,11 @@ static inline void cpuid(u32 leaf, u32 sub, u32 out[4])
 			  : "a" (leaf), "c" (sub));
 }
 
+static inline void xsetbv(u64 v)
+{
+	__asm__ volatile ("xsetbv" : : "c" (0), "a" ((u32)v), "d" ((u32)(v >> 32)));
+}
+
 #define READ_CR(n) ({ u64 v_; __asm__ volatile ("mov %%cr" #n ", %0" : "=r" (v_)); v_; })
 #define WRITE_CR(n, v) __asm__ volatile ("mov %0, %%cr" #n : : "r" ((u64)(v)) : "memory")
 #define READ_DR(n) ({ u64 v_; __asm__ volatile ("mov %%db" #n ", %0" : "=r" (v_)); v_; })
@@ -202,7 +207,6 @@ void pic_init(void);
 void pic_eoi(u8 irq);
 void pic_unmask(u8 irq);
 void time_init(void);
-u64 now_ns(void);			/* system time: ns since time_init() */
 u64 tsc_khz(void);
 u64 tsc_of_ns(u64 ns);			/* the time-stamp counter at a system time */
 const char *time_source(void);		/* what the TSC's rate was measured against */

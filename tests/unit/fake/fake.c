@@ -195,7 +195,6 @@ void panic(const char *fmt, ...)
 
 /* The log is silent, but the compiler still checks the formats. */
 void log_info(const char *fmt, ...) { }
-void log_err(const char *fmt, ...) { }
 void log_guest(const char *fmt, ...) { }
 
 /* xorshift64* */
