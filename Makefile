@@ -73,7 +73,7 @@ debian: ## build the Debian user land of tests/lab --debian, and the kernel's se
 	$(Q)tests/debian/build
 	$(Q)tests/selftests/build
 
-guest-debian: ## build a root disk with Debian for guest domains (as root)
+guest-debian: setup ## build a root disk with Debian for guest domains (as root)
 	$(Q)pvguest/debian/build
 
 $(TOOLS) &: $(GEN)/.stamp $(wildcard dom0-tools/*.c dom0-tools/*/*.[ch] dom0-tools/org.vmi.varlink dom0-tools/Makefile)
@@ -87,8 +87,8 @@ $(AGENT): tests/initramfs/agent.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -MMD -MP -o $@ $<
 
-# Those that drive domains use the tools' library.
-$(BUILD)/initramfs/opt/domains $(BUILD)/initramfs/opt/lent: $(BUILD)/initramfs/opt/%: tests/guest/%.c tests/guest/guest.h $(TOOLS)
+# Those that drive domains or look at the machine use the tools' library.
+$(addprefix $(BUILD)/initramfs/opt/,domains lent iobench): $(BUILD)/initramfs/opt/%: tests/guest/%.c tests/guest/guest.h $(TOOLS)
 	$(call say,CC,$(<:.c=.o))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_CFLAGS) -o $@ $< $(BUILD)/dom0-tools/libtools.a -lzstd -llz4 -llzma -lz -luring
