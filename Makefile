@@ -24,7 +24,7 @@ INITRAMFS := $(BUILD)/initramfs.cpio.gz
 GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb test test-long unit bench \
+.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb test test-long unit bench bench-io \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
@@ -118,6 +118,10 @@ gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 	@tests/lab --gdb
 
 # ---- test -------------------------------------------------------------------
+
+bench-io: setup ## cost of disk and network in a guest domain, beside domain 0
+	@$(MAKE) kernel hypervisor initramfs
+	@tests/bench/guest-io
 
 test: all debian ## all tests that CI runs; one: tests/run NAME
 	@tests/run --no-build
