@@ -196,7 +196,7 @@ long domain_create(const struct vmi_dom_config *cfg)
 	d->id = id;
 	d->paused = true;
 	d->nr_vcpus = cfg->nr_vcpus;
-	d->nr_gfns = cfg->memory >> PAGE_SHIFT;
+	d->nr_gfns = d->max_gfns = cfg->memory >> PAGE_SHIFT;
 	d->weight = cfg->weight;
 	d->cap = cfg->cap;
 	d->watchdog_ms = cfg->watchdog_ms;

@@ -133,6 +133,7 @@ long hc_dom_info(struct vcpu *v, const u64 *a)
 	i.nr_vcpus = d->nr_vcpus;
 	i.populated = d->p2m.nr_ram << PAGE_SHIFT;
 	i.memory = d->privileged ? i.populated : d->nr_gfns << PAGE_SHIFT;
+	i.memory_now = d->privileged ? i.populated : d->max_gfns << PAGE_SHIFT;
 	i.lent = d->nr_lent << PAGE_SHIFT;
 	i.shadow = (u64)d->shadow.nr_tables << PAGE_SHIFT;
 	i.shadow_max = (u64)d->shadow.max_tables << PAGE_SHIFT;
@@ -339,6 +340,50 @@ long hc_dom_revoke(struct vcpu *v, const u64 *a)
 	while (n--)
 		frame_put(mfn[n]);
 	return rc;
+}
+
+/* The domain's kernel gave these up (a balloon): the p2m first, then the shadows, then the frame (rule M3). */
+long hc_dom_release(struct vcpu *v, const u64 *a)
+{
+	struct domain *d = target(a[0]);
+	u64 gfn[VMI_LEND_MAX], n;
+
+	if (!d)
+		return -VMI_ESRCH;
+	if (a[2] > VMI_LEND_MAX)
+		return -VMI_E2BIG;
+	if (copy_from_guest(v, gfn, a[1], a[2] * sizeof(gfn[0])))
+		return -VMI_EFAULT;
+	for (n = 0; n < a[2]; n++) {
+		u64 ent = gfn[n] < d->nr_gfns ? p2m_entry(d, gfn[n]) : 0;
+		mfn_t mfn = ent >> PAGE_SHIFT;
+
+		if (!ent)
+			continue;
+		if (frame_of(mfn)->flags & FRAME_LENT || p2m_set(d, gfn[n], 0, 1, P2M_NONE))
+			break;
+		shadow_unmap_frame(d, mfn);
+		frame_put(mfn);
+	}
+	return n;
+}
+
+long hc_dom_budget(struct vcpu *v, const u64 *a)
+{
+	struct domain *d = target(a[0]);
+	u64 gfns = a[1] >> PAGE_SHIFT;
+
+	(void)v;
+	if (!d)
+		return -VMI_ESRCH;
+	if (a[1] & ~PAGE_MASK || a[1] < VMI_MEMORY_MIN || gfns > d->nr_gfns)
+		return -VMI_EINVAL;
+	if (gfns < d->p2m.nr_ram)
+		return -VMI_EBUSY;
+	if (!heap_budget_change(d->id, (s64)gfns - (s64)d->max_gfns))
+		return -VMI_ENOMEM;
+	d->max_gfns = gfns;
+	return 0;
 }
 
 /* ---- vCPUs, the machine ------------------------------------------------------------------- */

@@ -57,6 +57,17 @@ bool heap_budget(u16 owner, u64 nr)
 	return true;
 }
 
+bool heap_budget_change(u16 owner, s64 by)
+{
+	struct budget *b = &budgets[owner];
+
+	if (by > 0 ? (u64)by > nr_free - nr_promised || b->left + by > (u32)-1 : (u64)-by > b->left)
+		return false;
+	b->left += by;
+	nr_promised += by;
+	return true;
+}
+
 void heap_budget_end(u16 owner)
 {
 	nr_promised -= budgets[owner].left;

@@ -187,7 +187,7 @@ u64 p2m_populate(struct domain *d, gfn_t gfn)
 	u64 ent = p2m_entry(d, gfn);
 	mfn_t mfn;
 
-	if (ent || gfn >= d->nr_gfns)
+	if (ent || gfn >= d->nr_gfns || d->p2m.nr_ram >= d->max_gfns)
 		return ent;
 	mfn = heap_alloc(d->id, FRAME_RAM);
 	if (mfn == MFN_NONE)

@@ -196,7 +196,7 @@ struct vmi_dom_info {
 	uint32_t flags;			/* VMI_DOM_* */
 	uint32_t reason;		/* VMI_SHUTDOWN_*, where VMI_DOM_SHUTDOWN is set */
 	uint32_t nr_vcpus;
-	uint64_t memory;		/* bytes it may use */
+	uint64_t memory;		/* bytes it was created with */
 	uint64_t populated;		/* bytes of these that have frames */
 	uint64_t lent;			/* bytes of these that domain 0 sees */
 	uint64_t shadow;		/* bytes of shadow tables now, */
@@ -210,7 +210,8 @@ struct vmi_dom_info {
 	uint8_t  uuid[16];
 	uint8_t  name[VMI_NAME_MAX];
 	uint8_t  why[VMI_WHY_MAX];	/* one line, where the hypervisor stopped it */
-	uint64_t reserved[4];
+	uint64_t memory_now;		/* bytes it may use at a time (dom_budget) */
+	uint64_t reserved[3];
 };
 
 /* Result of dom_event. */

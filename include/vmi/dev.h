@@ -83,4 +83,23 @@ struct vmi_dev_mem {
  */
 #define VMI_DEV_MEM_LEND	_IOW('v', 7, struct vmi_dev_mem)
 
+/*
+ * Instead of a range, let this file be the balloon of a domain: whoever has it may release
+ * frames of the domain, and nothing else. EBUSY: the file has a range; ESRCH: no such domain.
+ */
+#define VMI_DEV_MEM_BALLOON	_IO('v', 8)
+
+struct vmi_dev_release {
+	__u64 gfns;		/* address of (nr) u64: frames that the domain's kernel does not use */
+	__u32 nr;		/* up to VMI_LEND_MAX */
+	__u32 reserved;		/* 0 */
+};
+
+/*
+ * Give frames back to the hypervisor; touched again, they are new and zero. Returns how
+ * many were looked at: fewer than nr where the next one is lent. ESRCH: the domain is gone;
+ * EINVAL: the file is no balloon, or bad fields; EFAULT.
+ */
+#define VMI_DEV_MEM_RELEASE	_IOW('v', 9, struct vmi_dev_release)
+
 #endif

@@ -93,6 +93,7 @@ static bool call_allowed(const struct vmi_dev_call *c)
 	case VMI_HC_FEATURES:
 	case VMI_HC_COUNTERS:
 	case VMI_HC_LOG_READ:
+	case VMI_HC_DOM_BUDGET:
 	case VMI_HC_DOM_CREATE ... VMI_HC_MACHINE_INFO:
 		return true;
 	case VMI_HC_EVT_ALLOC:

@@ -37,6 +37,8 @@ struct mem_file {
 	struct mutex lock;
 	unsigned long nr;		/* pages; 0: no range yet */
 	u64 *mfn;			/* of each page */
+	u32 balloon;			/* instead of a range: the domain, */
+	u64 created;			/* and when it was created: identifiers come again */
 	atomic_long_t busy;		/* closed: pages in use, and 1 while they are counted */
 	struct work_struct work;
 };
@@ -196,18 +198,58 @@ static int lend(struct mem_file *f, const struct vmi_dev_mem *m)
 	return 0;
 }
 
+/* ---- a balloon ------------------------------------------------------------------ */
+
+static long set_balloon(struct mem_file *f, u32 domid)
+{
+	struct vmi_dom_info info;
+
+	if (!domid || vmi_dom_info(domid, &info) || info.domid != domid)
+		return -ESRCH;
+	f->created = info.created_ns;
+	f->balloon = domid;
+	return 0;
+}
+
+static long release_frames(struct mem_file *f, const struct vmi_dev_release *r)
+{
+	struct vmi_dom_info info;
+	long rc = -ESRCH;
+	u64 *gfn;
+
+	if (!f->balloon || !r->nr || r->nr > VMI_LEND_MAX || r->reserved)
+		return -EINVAL;
+	gfn = memdup_user((void __user *)r->gfns, r->nr * sizeof(*gfn));
+	if (IS_ERR(gfn))
+		return PTR_ERR(gfn);
+	if (!vmi_dom_info(f->balloon, &info) && info.domid == f->balloon && info.created_ns == f->created)
+		rc = vmi_dom_release(f->balloon, gfn, r->nr);
+	kfree(gfn);
+	return rc;
+}
+
 static long mem_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct mem_file *f = file->private_data;
-	struct vmi_dev_mem m;
-	long rc;
+	struct vmi_dev_release release;
+	struct vmi_dev_mem range;
+	long rc = -ENOTTY;
 
-	if (cmd != VMI_DEV_MEM_LEND)
-		return -ENOTTY;
-	if (copy_from_user(&m, (void __user *)arg, sizeof(m)))
-		return -EFAULT;
 	mutex_lock(&f->lock);
-	rc = f->nr ? -EBUSY : lend(f, &m);
+	switch (cmd) {
+	case VMI_DEV_MEM_LEND:
+		if (copy_from_user(&range, (void __user *)arg, sizeof(range)))
+			rc = -EFAULT;
+		else
+			rc = f->nr || f->balloon ? -EBUSY : lend(f, &range);
+		break;
+	case VMI_DEV_MEM_BALLOON:
+		rc = f->nr || f->balloon ? -EBUSY : set_balloon(f, arg);
+		break;
+	case VMI_DEV_MEM_RELEASE:
+		rc = copy_from_user(&release, (void __user *)arg, sizeof(release)) ? -EFAULT : release_frames(f, &release);
+		break;
+	}
 	mutex_unlock(&f->lock);
 	return rc;
 }

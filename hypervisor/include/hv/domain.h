@@ -72,6 +72,7 @@ struct domain {
 	u8 control;			/* VMI_CONTROL_* that it has not read yet */
 	u32 nr_vcpus;
 	u64 nr_gfns;			/* its memory, populated when touched; domain 0: 0, its p2m is complete */
+	u64 max_gfns;			/* how many of these may have frames now */
 	u64 nr_lent;			/* frames that domain 0 sees */
 	u64 torn;			/* gfns that domain_destroy() has taken back */
 	u32 weight, cap;		/* see core/sched.c */

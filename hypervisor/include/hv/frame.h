@@ -66,6 +66,8 @@ u64 heap_free_frames(void);
  * not so many. They, and what the owner gives back, wait for it until heap_budget_end().
  */
 bool heap_budget(u16 owner, u64 nr);
+/* Give it (by) more, or fewer: false where there are not so many, or it has taken them. */
+bool heap_budget_change(u16 owner, s64 by);
 void heap_budget_end(u16 owner);
 /* Take a reference; false where the frame is free, not there, or at its limit. */
 bool frame_get(mfn_t mfn);

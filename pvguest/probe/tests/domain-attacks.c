@@ -287,3 +287,56 @@ TEST(dom_lend, "dom-lend", 3, T_DOMS, "lent frames are shared with domain 0, and
 	CHECK_EQ(VEC_PF, try_read(KTEST), "the frame after dom_revoke");
 	CHECK_EQ(-VMI_EINVAL, vmi_dom_revoke(mfn, 1), "dom_revoke again");
 }
+
+/* ---- taking frames back ------------------------------------------------------------ */
+
+CHILD(loses_word, arg)
+{
+	volatile u64 *word = (volatile u64 *)0x800000;
+	u64 seen;
+
+	*word = 0x600d;
+	mailbox[0] = 1;
+	while ((seen = *word) == 0x600d)
+		vmi_version();
+	CHECK_EQ(0, seen, "a page that was taken and touched again");
+	*word = 0x600e;
+	mailbox[0] = 2;
+	/* The budget is spent by now: what has no frame gets none. */
+	while (mailbox[1] == 0)
+		vmi_version();
+	CHECK_EQ(VEC_PF, try_read(0x900000), "a page beyond the budget");
+	CHECK_EQ(0x600e, *word, "a page that was there before");
+}
+
+TEST(dom_release, "dom-release", 3, T_DOMS, "frames taken from a domain are gone from its translations, and its budget holds")
+{
+	u64 gfn[3] = { 1UL << 40, 0x800, 0x801 }, mfn, one = 1, before = machine_free(), small;
+	u32 id = child_start("balloon", loses_word, 0);
+
+	while (child_mailbox(id, 0) != 1)
+		sleep_ns(2000000);
+	CHECK_EQ(-VMI_E2BIG, vmi_dom_release(id, gfn, VMI_LEND_MAX + 1), "too many");
+	CHECK_EQ(-VMI_ESRCH, vmi_dom_release(id + 1, gfn, 1), "of no domain");
+	CHECK_EQ(3, vmi_dom_release(id, gfn, 3), "dom_release");
+	while (child_mailbox(id, 0) != 2)
+		sleep_ns(2000000);
+	CHECK_EQ(0, vmi_dom_lend(id, 0x800, 1, &mfn), "dom_lend");
+	CHECK_EQ(1, vmi_dom_release(id, gfn, 3), "dom_release up to a lent frame");
+	CHECK_EQ(0, vmi_dom_revoke(&mfn, 1), "dom_revoke");
+
+	CHECK_EQ(-VMI_EBUSY, vmi_dom_budget(id, VMI_MEMORY_MIN), "less than it has");
+	CHECK_EQ(-VMI_EINVAL, vmi_dom_budget(id, CHILD_MEMORY + 4096), "more than it was created with");
+	CHECK_EQ(-VMI_EINVAL, vmi_dom_budget(id, CHILD_MEMORY - 1), "no whole pages");
+	small = child_info(id).populated;
+	mfn = machine_free();
+	CHECK_EQ(0, vmi_dom_budget(id, small), "as much as it has");
+	CHECK_EQ(mfn + CHILD_MEMORY - small, machine_free(), "what it may not have any more is free");
+	CHECK_EQ(small, child_info(id).memory_now, "memory_now");
+	CHECK_EQ(8, vmi_dom_write(id, gpa_of(&mailbox[1]), &one, 8), "dom_write");
+	child_check(id);
+	CHECK_EQ(0, vmi_dom_budget(id, CHILD_MEMORY), "all of it again");
+	CHECK_EQ(mfn, machine_free(), "free memory");
+	child_end(id);
+	CHECK_EQ(before, machine_free(), "free memory at the end");
+}
