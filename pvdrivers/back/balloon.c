@@ -3,25 +3,32 @@
  * balloon.c - how much of its memory a guest may use, and what it says of the rest.
  *
  * The guest gives pages up (queue 0) and takes them back (queue 1) until it has
- * given as many as config.num_pages says. They are counted and stay the guest's
- * frames: it does not touch them, but the machine does not get them back.
+ * given as many as config.num_pages says. What it gives up goes to the
+ * hypervisor through the balloon's file of /dev/vmi/mem (release=), and a frame is
+ * found again by touching it, so taking back needs nothing. Numbers that are no
+ * frames of the guest, or lent ones, are the guest's mistake and do nothing.
  *
  * Queue 2 is for statistics: the guest's one buffer stays here until fresh numbers
  * are wanted, every PERIOD.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include <liburing.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
 
+#include <vmi/dev.h>
+
 #include "dev.h"
 
 #define QUEUE_SIZE	128
+#define INFLATE		0
 #define STATS		2
 #define PERIOD		5	/* seconds */
+#define BATCH		512	/* frames of one release */
 #define MAX_TAGS	(sizeof(((struct back_balloon_stats *)0)->tag) / sizeof(uint64_t))
 
 static struct balloon {
@@ -31,7 +38,8 @@ static struct balloon {
 	bool timed;		/* the timer runs */
 	bool held;		/* the statistics' buffer, of this head */
 	uint16_t head;
-} balloon;
+	int release;		/* -1: pages are counted only */
+} balloon = { .release = -1 };
 
 static void set_timer(struct balloon *b)
 {
@@ -57,6 +65,31 @@ static void take_stats(struct balloon *b, const struct ring_chain *c)
 	s->updated = now.tv_sec;
 }
 
+/* The request lists 32-bit frame numbers. */
+static void give_up(struct balloon *b, const struct ring_chain *c)
+{
+	uint32_t pfn[BATCH];
+	uint64_t gfn[BATCH];
+	size_t n, at = 0;
+
+	for (; b->release >= 0 && at + sizeof(pfn[0]) <= c->out; at += n * sizeof(pfn[0])) {
+		struct vmi_dev_release r = { .gfns = (uintptr_t)gfn };
+		long done;
+
+		n = (c->out - at) / sizeof(pfn[0]);
+		n = n < BATCH ? n : BATCH;
+		ring_gather(pfn, c->iov, c->nr_out, at, n * sizeof(pfn[0]));
+		for (size_t i = 0; i < n; i++)
+			gfn[i] = pfn[i];
+		/* A lent frame stops it: leave that one out. */
+		for (r.nr = n; r.nr; r.gfns += (done + 1) * sizeof(gfn[0]), r.nr -= done + 1) {
+			done = ioctl(b->release, VMI_DEV_MEM_RELEASE, &r);
+			if (done < 0 || (uint32_t)done >= r.nr)
+				break;
+		}
+	}
+}
+
 static void balloon_kick(struct dev *d, unsigned int q)
 {
 	struct balloon *b = d->priv;
@@ -65,6 +98,8 @@ static void balloon_kick(struct dev *d, unsigned int q)
 
 	do {
 		while (dev_pop(d, q, &c) == RING_GOT) {
+			if (q == INFLATE)
+				give_up(b, &c);
 			if (q != STATS || b->held) {
 				ring_push(&d->queue[q].ring, c.head, 0);
 				continue;
@@ -129,9 +164,12 @@ static void balloon_init(struct dev *d)
 static bool balloon_arg(struct dev *d, const char *name, const char *value)
 {
 	(void)d;
-	if (strcmp(name, "target"))
+	if (!strcmp(name, "target"))
+		balloon.config.num_pages = arg_u64(name, value, 0, UINT32_MAX);
+	else if (!strcmp(name, "release"))
+		balloon.release = arg_fd(name, value);
+	else
 		return false;
-	balloon.config.num_pages = arg_u64(name, value, 0, UINT32_MAX);
 	return true;
 }
 
@@ -164,9 +202,11 @@ static bool balloon_told(struct dev *d, const char *line)
 
 const struct dev_ops balloon_ops = {
 	.name = "balloon",
-	.help = "  target=PAGES       pages of 4 KiB that the guest is to give up (default 0; told `target PAGES` later)\n",
+	.help = "  target=PAGES       pages of 4 KiB that the guest is to give up (default 0; told `target PAGES` later)\n"
+		"  release=FD         /dev/vmi/mem as the domain's balloon: what the guest gives up goes to the hypervisor\n",
 	.device = VIRTIO_ID_BALLOON,
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
+	.ioctls = (const int[]){ VMI_DEV_MEM_RELEASE, 0 },
 	.arg = balloon_arg,
 	.init = balloon_init,
 	.start = balloon_start,
