@@ -4,7 +4,7 @@
  *
  *	iobench disk DEVICE [MiB]	sequential 1 MiB and random 4 KiB, read and written, depth 1 and 32
  *	iobench serve PORT		the far end of `tcp`, until it is killed
- *	iobench tcp HOST PORT [MiB]	stream to and from it, and request/response
+ *	iobench tcp HOST PORT [MiB [NAME]]	stream to and from it, and request/response
  *	iobench sample			copies its input, and puts times behind the marks
  *
  * A measurement is two lines, "begin NAME" and "end NAME OPERATIONS BYTES MS
@@ -225,8 +225,11 @@ static void tcp_run(int s, const char *name, char what, unsigned long n)
 	end(name, what == 'p' ? n : n / CHUNK, what == 'p' ? 2 * n : n);
 }
 
-static int tcp(const char *host, unsigned int port, unsigned long mib)
+static int tcp(const char *host, unsigned int port, unsigned long mib, const char *as)
 {
+	static const struct { const char *what; char order; } runs[] = { { "send", 'r' }, { "receive", 's' }, { "round-trips", 'p' } };
+	char name[64];
+
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, tries;
 
@@ -235,9 +238,10 @@ static int tcp(const char *host, unsigned int port, unsigned long mib)
 	for (tries = 0; connect(s, (void *)&a, sizeof(a)) && tries < 100; tries++)
 		usleep(100000);
 	check(tries < 100, "%s port %u: %s", host, port, strerror(errno));
-	tcp_run(s, "tcp-send", 'r', mib << 20);
-	tcp_run(s, "tcp-receive", 's', mib << 20);
-	tcp_run(s, "tcp-round-trips", 'p', mib * 16);
+	for (unsigned int i = 0; i < ARRAY_SIZE(runs); i++) {
+		snprintf(name, sizeof(name), "%s-%s", as, runs[i].what);
+		tcp_run(s, name, runs[i].order, runs[i].order == 'p' ? mib * 16 : mib << 20);
+	}
 	return 0;
 }
 
@@ -290,17 +294,15 @@ static int sample(void)
 
 int main(int argc, char **argv)
 {
-	unsigned long n = argc > 3 ? strtoul(argv[argc - 1], NULL, 0) : 0;
-
 	guest_seed = rng_state = 1;
 	if (argc >= 3 && !strcmp(argv[1], "disk"))
-		return disk(argv[2], argc > 3 ? n : 256);
+		return disk(argv[2], argc > 3 ? strtoul(argv[3], NULL, 0) : 256);
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		return serve(atoi(argv[2]));
 	if (argc >= 4 && !strcmp(argv[1], "tcp"))
-		return tcp(argv[2], atoi(argv[3]), argc > 4 ? n : 256);
+		return tcp(argv[2], atoi(argv[3]), argc > 4 ? strtoul(argv[4], NULL, 0) : 256, argc > 5 ? argv[5] : "tcp");
 	if (argc == 2 && !strcmp(argv[1], "sample"))
 		return sample();
-	fputs("usage: iobench disk DEVICE [MiB] | serve PORT | tcp HOST PORT [MiB] | sample\n", stderr);
+	fputs("usage: iobench disk DEVICE [MiB] | serve PORT | tcp HOST PORT [MiB [NAME]] | sample\n", stderr);
 	return 2;
 }
