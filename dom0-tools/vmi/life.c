@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "vmi.h"
 
@@ -210,6 +211,45 @@ static bool size_arg(struct cmd *c, const char *name, const char *def, uint64_t 
 	return !why;
 }
 
+static xmlNode *child(xmlNode *parent, const char *name, const char *attr, const char *value)
+{
+	xmlNode *n = xmlNewChild(parent, NULL, BAD_CAST name, NULL);
+
+	xmlNewProp(n, BAD_CAST attr, BAD_CAST value);
+	return n;
+}
+
+/* --disk A,B as vda and vdb, --bridge BR. False: said why not. */
+static bool add_devices(struct cmd *c, struct dom_config *cfg)
+{
+	char *list = arg(c, "disk") ? xstrdup(arg(c, "disk")) : NULL, *rest = list, *name, target[] = "vda";
+	xmlNode *devices = xmlNewNode(NULL, BAD_CAST "devices"), *dev;
+	bool ok = true;
+
+	cfg->kept[KEEP_DEVICES] = devices;
+	while (ok && rest && target[2] <= 'z' && (name = strsep(&rest, ","))) {
+		char *path = realpath(name, NULL);
+		struct stat st;
+
+		ok = path && !stat(path, &st);
+		if (ok) {
+			dev = child(devices, "disk", "type", S_ISBLK(st.st_mode) ? "block" : "file");
+			child(dev, "source", S_ISBLK(st.st_mode) ? "dev" : "file", path);
+			child(dev, "target", "dev", target);
+			target[2]++;
+		} else {
+			error(EX_BAD_CONFIG, "%s: %m", name);
+		}
+		free(path);
+	}
+	free(list);
+	if (arg(c, "bridge")) {
+		dev = child(devices, "interface", "type", "bridge");
+		child(dev, "source", "bridge", arg(c, "bridge"));
+	}
+	return ok;
+}
+
 /* A domain from options alone: defined (or transient) and started. */
 static int run_run(struct cmd *c)
 {
@@ -235,6 +275,10 @@ static int run_run(struct cmd *c)
 		goto out;
 	}
 	cfg->cmdline = xstrdup(arg(c, "cmdline"));
+	if (!add_devices(c, cfg)) {
+		status = EX_BAD_CONFIG;
+		goto out;
+	}
 	xml = config_to_xml(cfg, 0);
 	if (flag(c, "print-xml")) {
 		fputs(xml, stdout);
@@ -287,6 +331,7 @@ const struct verb life_verbs[] = {
 	  OPTS({ "name", 0, TEXT_ARG, MUST_BE, "of the new domain" }, { "kernel", 'k', FILE_ARG, MUST_BE, "vmlinux" },
 	       { "initrd", 'i', FILE_ARG, OPTION, "initial RAM disk" }, { "cmdline", 'a', TEXT_ARG, OPTION, "kernel's command line" },
 	       { "memory", 'm', TEXT_ARG, OPTION, "size, in MiB or with a unit (256M)" }, { "vcpus", 0, NUMBER, OPTION, "1" },
+	       { "disk", 0, FILE_ARG, OPTION, "raw image or block device; several with commas" }, { "bridge", 0, TEXT_ARG, OPTION, "for a network card" },
 	       { "transient", 0, FLAG, OPTION, "define nothing" }, { "console", 0, FLAG, OPTION, "and go to its console" },
 	       { "print-xml", 0, FLAG, OPTION, "only print what would be defined" }), false },
 	{ "wait", "life", "wait until a domain is in a state", run_wait,

@@ -25,7 +25,7 @@ vmi suspend hello && [ "$(vmi domstate hello)" = paused ] || fail "suspend"
 vmi resume hello || fail "resume"
 id=$(vmi domid hello)
 echo "killing vmid"
-kill -9 "$(pidof vmid)"
+kill -9 $(pidof vmid)
 n=0
 while ! vmi -q list >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
 [ "$(vmi domid hello)" = "$id" ] || fail "hello is another one after the kill"

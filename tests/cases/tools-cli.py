@@ -469,6 +469,12 @@ def devices():
     check("detach-disk dev vda --persistent")
     check("domblklist dev", out=r"\A(?!.*vda)")
     check("undefine dev")
+    check("run quick -k vmlinux -m 48M --disk a.img,b.img --bridge br0")
+    check("domblklist quick", out="^vda +\\S+/a.img\nvdb +\\S+/b.img$")
+    check("domiflist quick", out="bridge +br0")
+    check("destroy quick")
+    check("undefine quick")
+    check("run quick -k vmlinux --disk none.img", 4, err="none.img: No such file")
 
 
 def signed():
