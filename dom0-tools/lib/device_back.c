@@ -5,7 +5,7 @@
  *
  * It gets descriptors and no names (docs/io.md). A successor gets the same: what was
  * in flight is in the state file, and the guest notices a pause. One that dies
- * again and again is started more and more slowly, but never given up: the cause
+ * as soon as it serves is started more and more slowly, but never given up: the cause
  * may go away (memory, a disk that comes back).
  *
  * Trust: a back end may have been taken over by its guest. Of what it says only
@@ -27,7 +27,7 @@
 #define LINE_LONGEST	512
 #define LINES_MAX	20		/* in LINES_TIME */
 #define LINES_TIME	(10 * SECOND)
-#define DEATHS_TIME	(30 * SECOND)
+#define SOUND		SECOND		/* one that served so long died of something else */
 #define DEATHS_SAID	5
 #define SLOWEST		(10 * SECOND)
 
@@ -125,10 +125,10 @@ static void later(struct devices *m, struct slot *s, const char *why)
 
 	if (s->phase == P_LEAVING)
 		return;			/* it is not worth a second try */
-	if (now - s->first_death > DEATHS_TIME)
+	if (s->ready_at && now - s->ready_at > SOUND)
 		s->deaths = 0;
-	if (!s->deaths++)
-		s->first_death = now;
+	s->ready_at = 0;
+	s->deaths++;
 	wait = SECOND / 10 << (s->deaths > 7 ? 7 : s->deaths - 1);
 	s->due = now + (wait > SLOWEST ? SLOWEST : wait);
 	s->phase = P_BACKOFF;
@@ -182,6 +182,7 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	if (!strcmp(text, "ready")) {
 		if (s->phase == P_STARTING) {
 			s->phase = P_RUNNING;
+			s->ready_at = now;
 			slot_present(m, s);
 		}
 		return;

@@ -57,8 +57,8 @@ struct slot {
 	pid_t pid;
 	struct strbuf said;
 	bool link;
-	unsigned int restarts, deaths;	/* ever; within a short time */
-	uint64_t first_death;
+	unsigned int restarts, deaths;	/* ever; one soon after the other */
+	uint64_t ready_at;		/* 0: not yet */
 	unsigned int lines;		/* said since `lines_at` */
 	uint64_t lines_at;
 };

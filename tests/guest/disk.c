@@ -4,9 +4,9 @@
  *
  *	disk verify PATH SECONDS [THREADS]	random writes and reads, past the page cache; what is read must be
  *						what was written last, also at the end, everywhere
- *	disk acks PATH				writes records and makes them durable, for ever; after that prints the
+ *	disk acks PATH [FIRST]			writes records and makes them durable, for ever; after that prints the
  *						last one's number
- *	disk recover PATH NUMBER		after the power was cut: is every record up to NUMBER there?
+ *	disk recover PATH FIRST LAST		after the power was cut: are these records there?
  *
  * A block says where it is and which write made it, and has a checksum, so a block
  * that is lost, old, torn, or of another place is told from a right one.
@@ -198,14 +198,14 @@ static int verify(unsigned int seconds, unsigned int threads)
 	return 0;
 }
 
-/* Record n is at place n % RECORDS; numbers begin at 1. */
-static int acks(void)
+/* Record n is at place n % RECORDS. */
+static int acks(uint64_t first)
 {
 	struct block *data = buffer(BLOCK);
 	int fd = open_disk(O_RDWR);
 	uint64_t seed = time(NULL);
 
-	for (uint64_t n = 1;;) {
+	for (uint64_t n = first;;) {
 		for (uint64_t more = 1 + below(&seed, 8); more; more--, n++) {
 			make(data, n % RECORDS, n);
 			transfer(fd, 1, data, n % RECORDS, 1);
@@ -217,12 +217,12 @@ static int acks(void)
 	}
 }
 
-static int recover(uint64_t last)
+static int recover(uint64_t first, uint64_t last)
 {
 	struct block *data = buffer(BLOCK);
 	int fd = open_disk(O_RDONLY);
 
-	for (uint64_t n = last < CHECKED ? 1 : last - CHECKED + 1; n <= last; n++) {
+	for (uint64_t n = last < first + CHECKED ? first : last - CHECKED + 1; n <= last; n++) {
 		const char *why;
 
 		transfer(fd, 0, data, n % RECORDS, 1);
@@ -239,10 +239,10 @@ int main(int argc, char **argv)
 	path = argc > 2 ? argv[2] : NULL;
 	if (argc >= 4 && !strcmp(argv[1], "verify"))
 		return verify(atoi(argv[3]), argc > 4 ? atoi(argv[4]) : THREADS);
-	if (argc == 3 && !strcmp(argv[1], "acks"))
-		return acks();
-	if (argc == 4 && !strcmp(argv[1], "recover"))
-		return recover(strtoull(argv[3], NULL, 10));
-	fputs("usage: disk verify PATH SECONDS [THREADS] | acks PATH | recover PATH NUMBER\n", stderr);
+	if (argc >= 3 && !strcmp(argv[1], "acks"))
+		return acks(argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+	if (argc == 5 && !strcmp(argv[1], "recover"))
+		return recover(strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+	fputs("usage: disk verify PATH SECONDS [THREADS] | acks PATH [FIRST] | recover PATH FIRST LAST\n", stderr);
 	return 2;
 }

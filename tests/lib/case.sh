@@ -20,7 +20,7 @@ status() {
 	echo "+ $*"
 	"$@" >"$tmp/out" 2>"$tmp/err" || got=$?
 	[ $got = "$want" ] && return
-	tail -n 60 "$tmp/err"
+	tail -n 60 "$tmp/out" "$tmp/err"
 	fail "status $got, not $want, of: $*"
 }
 

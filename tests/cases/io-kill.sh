@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: The back ends of a guest's disks are killed five times under load: no error in the guest, nothing lost.
+# seconds: 60
+. tests/lib/case.sh
+. tests/lib/io.sh
+
+killed_back_ends 5
+pass
