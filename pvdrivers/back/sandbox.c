@@ -39,6 +39,8 @@ void sandbox_enter(const struct dev_ops *ops)
 		check(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, *nr, 0), "rule");
 	for (const int *nr = ops->syscalls; nr && *nr >= 0; nr++)
 		check(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, *nr, 0), "rule");
+	/* The one that is made often and has arguments to look at: first. */
+	check(seccomp_syscall_priority(ctx, SCMP_SYS(ioctl), 255), "priority");
 	check(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, VMI_DEV_PORT_NOTIFY)), "rule");
 	for (const int *cmd = ops->ioctls; cmd && *cmd; cmd++)
 		check(seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
