@@ -62,9 +62,20 @@ static int lock_image(int fd, const struct device *dev, struct hv_error *err)
 	return hv_fail(err, -errno, "disk %s: %s cannot be locked: %s", dev->name, dev->source, strerror(errno));
 }
 
-static int check_image(int fd, const struct device *dev, uint64_t *size, struct hv_error *err)
+static int check_format(int fd, const struct device *dev, struct hv_error *err)
 {
-	const char *format;
+	const char *format = format_of(fd);
+
+	if (!format)
+		return hv_fail(err, -EIO, "disk %s: %s cannot be read: %s", dev->name, dev->source, strerror(errno));
+	if (strcmp(format, dev->format))
+		return hv_fail(err, -EINVAL, "disk %s: %s is said to be %s, but is %s: correct the format, or convert it: qemu-img convert -O raw",
+			       dev->name, dev->source, dev->format, format);
+	return 0;
+}
+
+static int check_size(int fd, const struct device *dev, uint64_t *size, struct hv_error *err)
+{
 	struct stat st;
 
 	if (fstat(fd, &st))
@@ -75,12 +86,6 @@ static int check_image(int fd, const struct device *dev, uint64_t *size, struct 
 		return hv_fail(err, -EINVAL, "disk %s: %s is neither a file nor a block device", dev->name, dev->source);
 	else if (ioctl(fd, BLKGETSIZE64, size))
 		return hv_fail(err, -errno, "disk %s: %s does not tell its size: %s", dev->name, dev->source, strerror(errno));
-	format = format_of(fd);
-	if (!format)
-		return hv_fail(err, -EIO, "disk %s: %s cannot be read: %s", dev->name, dev->source, strerror(errno));
-	if (strcmp(format, dev->format))
-		return hv_fail(err, -EINVAL, "disk %s: %s is said to be %s, but is %s: correct the format, or convert it: qemu-img convert -O raw",
-			       dev->name, dev->source, dev->format, format);
 	if (!*size || *size % SECTOR)
 		return hv_fail(err, -EINVAL, "disk %s: %s has %lu bytes, which is not a whole number of sectors of %d: truncate -s %%512 makes it one",
 			       dev->name, dev->source, *size, SECTOR);
@@ -103,9 +108,9 @@ int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct h
 	if (fd < 0)
 		return hv_fail(err, -errno, "disk %s: cannot open %s%s: %s", dev->name, dev->source, dev->readonly ? "" : " for writing",
 			       strerror(errno));
-	rc = check_image(fd, dev, size, err);
-	if (!rc && lock)
-		rc = lock_image(fd, dev, err);
+	rc = check_size(fd, dev, size, err);
+	if (!rc)
+		rc = lock ? lock_image(fd, dev, err) : check_format(fd, dev, err);
 	if (!rc && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK))
 		rc = -errno;
 	if (!rc)

@@ -165,14 +165,15 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	bool known;
 	int rc;
 
-	devices_check(m, dev, 1, true, &d);
+	known = m->cfg.resume && dev->name && saved_read(m, dev->name, device_queues(dev), &before);
+	/* What the guest has made of its disk meanwhile is its affair. */
+	devices_check(m, dev, 1, !known, &d);
 	if (d.errors) {
 		hv_fail(err, 0, "%s", d.items[0].text);
 		diag_free(&d);
 		return slot_find(m, dev->name ? dev->name : "") ? -EEXIST : -EINVAL;
 	}
 	diag_free(&d);
-	known = m->cfg.resume && saved_read(m, dev->name, device_queues(dev), &before);
 	s = known ? &m->slot[before.slot] : free_slot(m);
 	if (!s || s->phase != P_NONE)
 		return hv_fail(err, -ENOSPC, "%s: the domain has %d devices already, and no more are possible", dev->name, DEVICES_MAX);

@@ -122,7 +122,7 @@ struct slot *slot_find(const struct devices *m, const char *name);
 /* device_open.c */
 int device_open(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err);
 void device_close(struct opened *o);
-/* The image alone: its descriptor; lock: nobody else may use it as it is not to be used. */
+/* The image alone: its descriptor. lock: nobody else may use it as it is not to be used; else its format is looked at. */
 int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct hv_error *err);
 /* A connection to a vhost-user server. */
 int vhost_user_connect(const char *path);

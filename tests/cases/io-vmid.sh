@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: vmid is killed while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs.
+# seconds: 90
+. tests/lib/case.sh
+
+cat >"$tmp/main" <<'END'
+#!/bin/sh
+# The guest's: writes while vmid is killed, then sees a disk and a card come and go.
+export PATH=/sbin:/bin
+exec >/dev/hvc0 2>&1
+has() { [ -e "$1" ]; }
+lacks() { [ ! -e "$1" ]; }
+# wait_that has|lacks FILE
+wait_that() {
+	n=0
+	until "$@"; do n=$((n + 1)); [ $n -lt 600 ] || { echo "guest: FAIL not: $*"; poweroff -f; }; usleep 100000; done
+}
+echo "guest: begins"
+/bin/disk verify /dev/vda 15 || poweroff -f
+echo "guest: ready for more"
+wait_that has /dev/vdb
+wait_that has /sys/class/net/eth0
+/bin/disk verify /dev/vdb 1 || poweroff -f
+echo "guest: has more"
+wait_that lacks /dev/vdb
+wait_that lacks /sys/class/net/eth0
+/bin/disk verify /dev/vda 1 || poweroff -f
+echo "guest: done"
+poweroff -f
+END
+cat >"$tmp/inside" <<'END'
+#!/bin/sh
+fail() { echo "FAIL $*"; vmi list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; exit 1; }
+# until_says TEXT
+until_says() {
+	n=0
+	until vmi log guest 2>/dev/null | grep -q "guest: $1"; do
+		vmi log guest 2>/dev/null | grep "guest: FAIL" && fail "$1"
+		n=$((n + 1))
+		[ $n -lt 400 ] || fail "the guest never says \"$1\""
+		usleep 200000
+	done
+}
+for f in a b; do dd if=/dev/zero of=/tmp/$f bs=1M count=16 2>/dev/null; done
+brctl addbr br0
+/etc/vmi/domains || fail "vmid does not start"
+vmi -q define /guest.xml && vmi -q start guest || fail "the guest does not start"
+until_says begins
+for i in 1 2 3; do
+	sleep 2
+	echo "killing vmid, $i"
+	kill -9 "$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)"
+	n=0
+	until vmi -q domblklist guest >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
+done
+until_says "ready for more"
+vmi domblkstat guest vda || fail "domblkstat"
+vmi attach-disk guest /tmp/b vdb || fail "attach-disk"
+vmi attach-interface guest bridge br0 || fail "attach-interface"
+vmi attach-disk guest /tmp/a vdc && fail "one image twice"
+until_says "has more"
+vmi domblklist guest
+vmi domiflist guest
+vmi detach-disk guest vdb || fail "detach-disk"
+mac=$(vmi domiflist guest | grep -o '[0-9a-f:]\{17\}')
+vmi detach-interface guest bridge --mac "$mac" || fail "detach-interface"
+until_says done
+n=0
+until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] || fail "it does not end"; usleep 100000; done
+[ -z "$(pidof vmi-back)" ] || fail "a back end was left"
+[ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
+grep -i "lost" /var/log/vmid.log && fail "devices were lost"
+exit 0
+END
+cat >"$tmp/guest.xml" <<'END'
+<domain type='vmi'>
+  <name>guest</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='vmi' type='raw'/>
+      <source file='/tmp/a'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <console type='pty'/>
+  </devices>
+</domain>
+END
+python3 - "$BUILD" "$tmp" <<'END' || error "no initramfs for the guest"
+import sys
+sys.path.insert(0, "tests/lib")
+from cpio import Cpio
+build, tmp = sys.argv[1:]
+base = open(f"{build}/guest.cpio.gz", "rb").read()
+a = Cpio()
+a.seen.update(["bin", "etc", "etc/vmi"])
+a.file("etc/vmi/main", open(f"{tmp}/main", "rb").read(), 0o755)
+a.file("bin/disk", open(f"{build}/initramfs/opt/disk", "rb").read(), 0o755)
+open(f"{tmp}/guest.cpio", "wb").write(base + b"\0" * (-len(base) % 4) + a.bytes())
+END
+cache=${VMI_CACHE:-$HOME/.cache/vmi}
+status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
+	--add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 260 -- sh /inside
+cat "$tmp/out"
+no_complaints "$tmp/console"
+pass
