@@ -74,9 +74,14 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
 		if (s->open.mtu)
 			arg(c, "mtu=%u", s->open.mtu);
-		arg(c, "link=%d", s->link);
-		if (s->open.other >= 0)
-			arg(c, "vhost=%u", pass(c, s->open.other));
+		arg(c, "link=%d", link_is_up(s));
+		if (!dev->vhost)
+			break;
+		/* Anew each time: it belongs to the process that uses it first. */
+		*conn = broker_vhost();
+		if (*conn < 0)
+			return *conn;
+		arg(c, "vhost=%u", pass(c, *conn));
 		break;
 	case DEVICE_CONSOLE:
 		arg(c, "pty=%u", pass(c, s->open.fd));

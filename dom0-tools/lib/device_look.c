@@ -70,7 +70,7 @@ int devices_set_link(struct devices *m, const char *name, bool on, struct hv_err
 		return hv_fail(err, -ENOENT, "there is no interface %s", name);
 	s->link = on;
 	s->dev.link_down = !on;
-	back_tell(s, "link %d\n", on);
+	back_tell(s, "link %d\n", link_is_up(s));
 	return 0;
 }
 

@@ -122,6 +122,7 @@ int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct h
 static int open_tap(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err)
 {
 	const char *bridge = dev->bridge ? dev->bridge : "";
+	int vhost;
 
 	if (dev->tap)
 		snprintf(o->tap, sizeof(o->tap), "%s", dev->tap);
@@ -141,8 +142,11 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 		return hv_fail(err, o->fd, "interface %s: cannot make the tap %s%s%s: %s", dev->name, o->tap, *bridge ? " on " : "", bridge, strerror(-o->fd));
 	if (!dev->vhost)
 		return 0;
-	o->other = broker_vhost();
-	return o->other < 0 ? hv_fail(err, o->other, "interface %s: no /dev/vhost-net: %s; leave vhost out", dev->name, strerror(-o->other)) : 0;
+	vhost = broker_vhost();
+	if (vhost < 0)
+		return hv_fail(err, vhost, "interface %s: no /dev/vhost-net: %s; leave vhost out", dev->name, strerror(-vhost));
+	close(vhost);		/* each back end gets its own */
+	return 0;
 }
 
 static int open_pty(const struct device *dev, struct opened *o, struct hv_error *err)

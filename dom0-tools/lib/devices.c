@@ -80,7 +80,7 @@ static void free_all(struct devices *m)
 	bus_drop_windows(m);
 	if (m->bus)
 		munmap(m->bus, PAGE);
-	for (int i = 0, fds[] = { m->page_fd, m->bus_fd, m->timer, m->epoll }; i < 4; i++) {
+	for (int i = 0, fds[] = { m->page_fd, m->bus_fd, m->timer, m->link_fd, m->epoll }; i < 5; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 	}
@@ -99,7 +99,7 @@ struct devices *devices_open(const struct devices_config *cfg, struct hv_error *
 
 	m->cfg = *cfg;
 	m->dir = xstrdup(cfg->dir);
-	m->epoll = m->timer = m->bus_fd = m->page_fd = -1;
+	m->epoll = m->timer = m->bus_fd = m->page_fd = m->link_fd = -1;
 	for (unsigned int i = 0; i < VMI_BUS_WINDOWS; i++)
 		m->window_fd[i] = -1;
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
@@ -114,6 +114,8 @@ struct devices *devices_open(const struct devices_config *cfg, struct hv_error *
 		free_all(m);
 		return NULL;
 	}
+	if (!m->cfg.simulate)
+		m->link_fd = link_open(m);
 	m->next = all_devices;
 	all_devices = m;
 	/* Serials of before are below. */
@@ -152,6 +154,9 @@ static void heard(struct devices *m, uint32_t id)
 		break;
 	case WATCH_TIMER:
 		(void)!read(m->timer, &gone, sizeof(gone));
+		break;
+	case WATCH_LINK:
+		link_changed(m);
 		break;
 	case WATCH_CTL:
 		back_listen(m, s);

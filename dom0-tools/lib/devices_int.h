@@ -22,7 +22,7 @@
 /* What a device needs of domain 0, and what is known of it then. */
 struct opened {
 	int fd;				/* image, tap, pty's master, entropy; -1: nothing, or connected at each start */
-	int other;			/* vhost-net, pty's slave; or -1 */
+	int other;			/* pty's slave; or -1 */
 	uint64_t size;
 	unsigned int mtu;
 	char tap[16], pty[32];
@@ -56,7 +56,7 @@ struct slot {
 	int ctl, pidfd;			/* of the back end; -1: there is none */
 	pid_t pid;
 	struct strbuf said;
-	bool link;
+	bool link, unbridged;		/* as it should be; its tap is on no bridge */
 	unsigned int restarts, deaths;	/* ever; one soon after the other */
 	uint64_t ready_at;		/* 0: not yet */
 	unsigned int lines;		/* said since `lines_at` */
@@ -67,7 +67,7 @@ struct devices {
 	struct devices *next;		/* of all here */
 	struct devices_config cfg;
 	char *dir;
-	int epoll, bus_fd, page_fd, timer;
+	int epoll, bus_fd, page_fd, timer, link_fd;
 	struct vmi_bus *bus;
 	unsigned int nr_windows;	/* 0: the guest is not ready, or what it says is wrong */
 	bool windows_said;		/* why they could not be lent */
@@ -81,7 +81,7 @@ struct devices {
 extern struct devices *all_devices;
 
 /* What an epoll event is about; the slot's number is below. */
-enum { WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300 };
+enum { WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300, WATCH_LINK = 0x400 };
 
 void tell(struct devices *m, enum device_event what, const struct slot *s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 int watch(struct devices *m, int fd, uint32_t id);
@@ -115,6 +115,11 @@ void back_kill(struct slot *s);
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
 bool back_is_over(const struct slot *s);
+
+/* device_link.c */
+int link_open(struct devices *m);		/* a descriptor, or -1: bridges are not watched */
+void link_changed(struct devices *m);
+bool link_is_up(const struct slot *s);
 
 /* device_look.c */
 struct slot *slot_find(const struct devices *m, const char *name);

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * device_link.c - is a network card's tap still on its bridge? Its back end cannot see
+ * that: it has a descriptor, and no names.
+ *
+ * The kernel tells of changes (rtnetlink). A card whose tap is on no bridge has its
+ * link down, until the tap is on one again.
+ *
+ * Trust: the kernel.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/rtnetlink.h>
+
+#include "devices_int.h"
+
+/* All interfaces, as if each had just changed. */
+static void ask(int fd)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+
+	(void)!send(fd, &q, sizeof(q), 0);
+}
+
+int link_open(struct devices *m)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || watch(m, fd, WATCH_LINK)) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	ask(fd);
+	return fd;
+}
+
+bool link_is_up(const struct slot *s)
+{
+	return s->link && !s->unbridged;
+}
+
+static void look(struct devices *m, const struct nlmsghdr *h, bool unbridged[VMI_BUS_SLOTS])
+{
+	const struct ifinfomsg *i = NLMSG_DATA(h);
+	int left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*i));
+	const char *name = NULL;
+	bool master = false;
+
+	/* A bridge tells of its ports in messages of its own family, too. */
+	if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) || left < 0 || i->ifi_family != AF_UNSPEC)
+		return;
+	for (const struct rtattr *a = IFLA_RTA(i); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type == IFLA_IFNAME)
+			name = RTA_DATA(a);
+		else if (a->rta_type == IFLA_MASTER)
+			master = true;
+	}
+	for (unsigned int n = 0; name && n < VMI_BUS_SLOTS; n++) {
+		const struct slot *s = &m->slot[n];
+
+		if (s->phase != P_NONE && s->dev.kind == DEVICE_NET && s->dev.bridge && !strcmp(s->open.tap, name))
+			unbridged[n] = h->nlmsg_type == RTM_DELLINK || !master;
+	}
+}
+
+void link_changed(struct devices *m)
+{
+	static char buf[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	bool unbridged[VMI_BUS_SLOTS];
+	ssize_t n;
+
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		unbridged[i] = m->slot[i].unbridged;
+	/* All there is, for a tap that is made has no bridge yet in the first message. */
+	while ((n = recv(m->link_fd, buf, sizeof(buf), 0)) > 0 || errno == ENOBUFS || errno == EINTR) {
+		int left = n;
+
+		if (n < 0) {		/* some were lost */
+			ask(m->link_fd);
+			continue;
+		}
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, (unsigned int)left); h = NLMSG_NEXT(h, left))
+			look(m, h, unbridged);
+		errno = 0;
+	}
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
+		struct slot *s = &m->slot[i];
+
+		if (s->unbridged == unbridged[i])
+			continue;
+		s->unbridged = unbridged[i];
+		if (s->unbridged)
+			tell(m, DEVICE_EV_ERROR, s, "%s is on no bridge: bridge %s was removed, or the interface taken from it. The link is down until: "
+			     "ip link set %s master %s", s->open.tap, s->dev.bridge, s->open.tap, s->dev.bridge);
+		else
+			tell(m, DEVICE_EV_LOG, s, "%s is on a bridge again", s->open.tap);
+		back_tell(s, "link %d\n", link_is_up(s));
+	}
+}
