@@ -30,6 +30,7 @@
 #include <linux/virtio_ring.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/virtio_ids.h>
 #include "vmi.h"
 
 #define VENDOR		0x494d56	/* "VMI" */
@@ -290,8 +291,8 @@ static struct virtqueue *add_queue(struct vmi_dev *d, unsigned int i, vq_callbac
 	port = READ_ONCE(q->back.port);
 	if (!is_power_of_2(size) || size > VMI_BUS_QUEUE_MAX)
 		return ERR_PTR(-EINVAL);
-	vq = vring_create_virtqueue(i, min(size, vmi_bus_ring_max()), SMP_CACHE_BYTES, &d->vdev,
-				    true, true, ctx, kick, callback, name);
+	/* Never a smaller one: no chain may be longer than its ring, and drivers do not see to that. */
+	vq = vring_create_virtqueue(i, size, SMP_CACHE_BYTES, &d->vdev, true, false, ctx, kick, callback, name);
 	if (!vq)
 		return ERR_PTR(-ENOMEM);
 	vq->num_max = size;
@@ -398,7 +399,7 @@ static void drop_device(struct bus_slot *s)
 
 static int connect_device(struct vmi_dev *d)
 {
-	int rc = vmi_bus_dma_setup(&d->parent->dev);
+	int rc = vmi_bus_dma_setup(&d->parent->dev, d->vdev.id.device == VIRTIO_ID_BLOCK);
 
 	if (rc)
 		return rc;
@@ -425,6 +426,8 @@ static int add_device(struct bus_slot *s)
 	d->config_gen = READ_ONCE(p->back.config_gen);
 	d->config_sent = READ_ONCE(p->guest.config_gen);
 	init_waitqueue_head(&d->wait);
+	d->vdev.id.device = READ_ONCE(p->back.device);
+	d->vdev.id.vendor = VENDOR;
 	d->parent = platform_device_register_simple("vmi-slot", s - slots, NULL, 0);
 	rc = PTR_ERR_OR_ZERO(d->parent);
 	if (rc)
@@ -434,8 +437,6 @@ static int add_device(struct bus_slot *s)
 		goto unregister;
 	d->vdev.dev.parent = &d->parent->dev;
 	d->vdev.dev.release = release_device;
-	d->vdev.id.device = READ_ONCE(p->back.device);
-	d->vdev.id.vendor = VENDOR;
 	d->vdev.config = &bus_ops;
 	WRITE_ONCE(p->guest.state, VMI_SLOT_BOUND);
 	spin_lock(&bus_lock);

@@ -62,9 +62,8 @@ void __init vmi_pci_init(void);
 extern struct vmi_bus *vmi_bus;
 void __init vmi_bus_reserve(void);
 int __init vmi_bus_windows(struct vmi_bus_window *w);
-int vmi_bus_dma_setup(struct device *dev);
+int vmi_bus_dma_setup(struct device *dev, bool disk);
 bool vmi_bus_bounces(void);
-unsigned int vmi_bus_ring_max(void);
 /* time.c: the timer's event, called with interrupts off. */
 void vmi_timer_event(void);
 
