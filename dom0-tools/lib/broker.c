@@ -8,8 +8,8 @@
  * come along with them.
  *
  * Trust: the asker may be taken over. Then it can have any domain's memory and
- * ports, which vmid has anyway, taps, and processes of domains' users. It cannot
- * become root.
+ * ports, which vmid has anyway, taps, and processes of domains' users, and end any
+ * process. It cannot become root.
  */
 #include <errno.h>
 #include <signal.h>
@@ -146,6 +146,13 @@ int broker_alloc(uint32_t domid)
 int broker_lend(uint32_t domid, uint64_t gpa, uint64_t size)
 {
 	struct broker_request r = { .op = BROKER_LEND, .domid = domid, .gpa = gpa, .size = size };
+
+	return ask(&r, NULL, &(struct broker_answer){ 0 });
+}
+
+int broker_balloon(uint32_t domid)
+{
+	struct broker_request r = { .op = BROKER_BALLOON, .domid = domid };
 
 	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }

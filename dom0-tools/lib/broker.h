@@ -25,6 +25,8 @@ int broker_port(uint32_t domid, uint32_t port);
 int broker_alloc(uint32_t domid);
 /* A range of the domain's memory (VMI_DEV_MEM_LEND). */
 int broker_lend(uint32_t domid, uint64_t gpa, uint64_t size);
+/* What gives the domain's frames back (VMI_DEV_MEM_BALLOON). */
+int broker_balloon(uint32_t domid);
 /* A tap of this name, up, and on the bridge if that is not ""; the far end has this MAC address. mtu 0: the bridge's; *mtu: as it is. */
 int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int *mtu);
 /* /dev/vhost-net */
@@ -39,7 +41,7 @@ int broker_kill(int pidfd);
 
 /* ---- broker_do.c: as whoever calls ---- */
 
-enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_KILL, NR_BROKER_OPS };
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_KILL, NR_BROKER_OPS };
 
 struct broker_request {
 	uint32_t op, domid, port, mtu;

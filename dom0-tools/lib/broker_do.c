@@ -188,7 +188,7 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 	int rc = -EINVAL;
 
 	*fd = -1;
-	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_LEND && !r->domid))
+	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_BALLOON && !r->domid))
 		return a;
 	switch (r->op) {
 	case BROKER_PORT:
@@ -199,6 +199,9 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		return a;
 	case BROKER_LEND:
 		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_LEND, &(struct vmi_dev_mem){ .domid = r->domid, .gpa = r->gpa, .size = r->size });
+		break;
+	case BROKER_BALLOON:
+		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_BALLOON, (void *)(uintptr_t)r->domid);
 		break;
 	case BROKER_TAP:
 		rc = tap(r, &a.mtu);

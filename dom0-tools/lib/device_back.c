@@ -91,6 +91,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		break;
 	case DEVICE_BALLOON:
 		arg(c, "target=%lu", device_balloon(m, dev));
+		arg(c, "release=%u", pass(c, s->open.fd));
 		break;
 	case DEVICE_VHOST_USER:
 		*conn = vhost_user_connect(dev->source);

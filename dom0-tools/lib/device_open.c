@@ -203,6 +203,13 @@ int device_open(const struct devices *m, const struct device *dev, unsigned int 
 		if (o->fd < 0)
 			rc = hv_fail(err, -errno, "rng %s: cannot open %s: %s", dev->name, dev->source ? dev->source : "/dev/urandom", strerror(errno));
 		break;
+	case DEVICE_BALLOON:
+		rc = o->fd = m->cfg.simulate ? -1 : broker_balloon(m->cfg.domid);
+		if (rc < 0 && !m->cfg.simulate)
+			hv_fail(err, rc, "%s: the domain's memory cannot be given back: %s", dev->name, strerror(-rc));
+		else
+			rc = 0;
+		break;
 	case DEVICE_VHOST_USER:
 		rc = m->cfg.simulate ? 0 : vhost_user_connect(dev->source);
 		if (rc < 0)

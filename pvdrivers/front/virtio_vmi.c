@@ -27,6 +27,7 @@
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -212,6 +213,10 @@ static int bus_finalize_features(struct virtio_device *vdev)
 {
 	vring_transport_features(vdev);
 	__virtio_clear_bit(vdev, VIRTIO_F_RING_PACKED);
+	/* The balloon's driver drops it, as page numbers are no DMA addresses; rings and lists lie in the pool all the same. */
+	if (vmi_bus_bounces() && vdev->id.device == VIRTIO_ID_BALLOON &&
+	    bus_get_features(vdev) & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+		__virtio_set_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	if (!__virtio_test_bit(vdev, VIRTIO_F_VERSION_1) ||
 	    (vmi_bus_bounces() && !__virtio_test_bit(vdev, VIRTIO_F_ACCESS_PLATFORM))) {
 		dev_err(&vdev->dev, "its back end is not of this bus: features %#llx\n", vdev->features);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmid is killed while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs.
+# proves: vmid is killed while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, and its balloon grows.
 # seconds: 90
 . tests/lib/case.sh
 
@@ -60,6 +60,9 @@ vmi attach-disk guest /tmp/b vdb || fail "attach-disk"
 vmi attach-interface guest bridge br0 || fail "attach-interface"
 vmi attach-disk guest /tmp/a vdc && fail "one image twice"
 until_says "has more"
+vmi setmem guest 96M || fail "setmem"
+n=0
+until vmi dommemstat guest | grep -qx "actual 98304"; do n=$((n + 1)); [ $n -lt 100 ] || fail "the balloon does not grow"; usleep 200000; done
 vmi domblklist guest
 vmi domiflist guest
 vmi detach-disk guest vdb || fail "detach-disk"
@@ -86,6 +89,7 @@ cat >"$tmp/guest.xml" <<'END'
       <target dev='vda' bus='virtio'/>
     </disk>
     <console type='pty'/>
+    <memballoon model='virtio'/>
   </devices>
 </domain>
 END
