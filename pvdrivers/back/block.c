@@ -167,10 +167,18 @@ static void submit(struct request *r)
 	}
 	switch (r->type) {
 	case VIRTIO_BLK_T_IN:
-		io_uring_prep_readv(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done);
+		/* A single piece needs no list for the kernel to copy. */
+		if (r->nr_data == 1)
+			io_uring_prep_read(sqe, b->disk.fd, r->data->iov_base, r->data->iov_len, r->offset + r->done);
+		else
+			io_uring_prep_readv(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done);
 		break;
 	case VIRTIO_BLK_T_OUT:
-		io_uring_prep_writev2(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done, b->disk.sync ? RWF_DSYNC : 0);
+		if (r->nr_data == 1)
+			io_uring_prep_write(sqe, b->disk.fd, r->data->iov_base, r->data->iov_len, r->offset + r->done);
+		else
+			io_uring_prep_writev(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done);
+		sqe->rw_flags = b->disk.sync ? RWF_DSYNC : 0;
 		break;
 	default:
 		if (r->type == VIRTIO_BLK_T_DISCARD || r->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
@@ -526,7 +534,7 @@ const struct dev_ops block_ops = {
 		"  discard=0|1        may the guest give space back (default 0)\n",
 	.device = VIRTIO_ID_BLOCK,
 	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), -1 },
-	.opcodes = (const int[]){ IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE, -1 },
+	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE, -1 },
 	.arg = block_arg,
 	.init = block_init,
 	.start = block_start,

@@ -128,6 +128,33 @@ static bool read_desc(const struct vring_desc *table, unsigned int nr, unsigned 
 	return true;
 }
 
+/* One more buffer of a chain; it may continue the one before, as pieces of a pool often do. */
+static bool add_piece(struct ring *r, struct ring_chain *c, const struct vring_desc *d, bool in)
+{
+	unsigned int n = c->nr_out + c->nr_in;
+	struct iovec *last = n ? &c->iov[n - 1] : NULL;
+	uint8_t *base = mem_at(r->mem, d->addr, d->len);
+
+	if (!base) {
+		broken(r, "a buffer is outside the window");
+		return false;
+	}
+	if (last && in == !!c->nr_in && (uint8_t *)last->iov_base + last->iov_len == base) {
+		last->iov_len += d->len;
+		return true;
+	}
+	if (n == c->max) {
+		broken(r, "a request has more pieces than the device takes");
+		return false;
+	}
+	c->iov[n] = (struct iovec){ base, d->len };
+	if (in)
+		c->nr_in++;
+	else
+		c->nr_out++;
+	return true;
+}
+
 static int walk(struct ring *r, struct ring_chain *c)
 {
 	const struct vring_desc *table = r->desc;
@@ -167,20 +194,8 @@ static int walk(struct ring *r, struct ring_chain *c)
 		bytes[in] += d.len;
 		if (bytes[0] + bytes[1] > RING_MAX_BYTES)
 			return broken(r, "a request has 4 GiB");
-		if (d.len) {
-			struct iovec *v = &c->iov[c->nr_out + c->nr_in];
-
-			if (c->nr_out + c->nr_in == c->max)
-				return broken(r, "a request has more pieces than the device takes");
-			v->iov_base = mem_at(r->mem, d.addr, d.len);
-			v->iov_len = d.len;
-			if (!v->iov_base)
-				return broken(r, "a buffer is outside the window");
-			if (in)
-				c->nr_in++;
-			else
-				c->nr_out++;
-		}
+		if (d.len && !add_piece(r, c, &d, in))
+			return RING_BROKEN;
 		if (!(d.flags & VRING_DESC_F_NEXT))
 			break;
 		i = d.next;

@@ -49,7 +49,7 @@ struct ring {
 	uint16_t again[VMI_BUS_QUEUE_MAX];
 };
 
-/* One request. The caller sets iov and max. */
+/* One request. The caller sets iov and max. Buffers that follow one another in memory are one iovec. */
 struct ring_chain {
 	struct iovec *iov;			/* first what the device reads (nr_out), then what it writes (nr_in) */
 	unsigned int max;			/* room of iov; a longer chain breaks the ring */

@@ -135,6 +135,20 @@ static void chains(void)
 	CU_ASSERT_EQUAL(w->state.flight[0], 0);
 }
 
+/* Buffers side by side are one, but never what is read and what is written. */
+static void neighbours(void)
+{
+	fresh(ALL);
+	for (unsigned int i = 0; i < 6; i++)
+		*desc(i) = (struct vring_desc){ DATA + i * 16, 16, (i < 5 ? NEXT : 0) | (i > 2 ? WRITE : 0), i + 1 };
+	desc(5)->addr++;
+	offer(0);
+	CU_ASSERT_EQUAL(ring_pop(&ring, &chain), RING_GOT);
+	CU_ASSERT(chain.nr_out == 1 && chain.nr_in == 2);
+	CU_ASSERT(iov[0].iov_len == 48 && iov[1].iov_len == 32 && iov[2].iov_len == 16);
+	CU_ASSERT(chain.out == 48 && chain.in == 48);
+}
+
 static void indirect_tables(void)
 {
 	fresh(ALL);
@@ -479,5 +493,5 @@ static void killed_at_any_instruction(void)
 	printf("%u states in %u instructions ", states, steps);
 }
 
-TESTS("the ring library", TEST(empty_ring), TEST(chains), TEST(indirect_tables), TEST(hostile_rings), TEST(too_many_pieces), TEST(bad_places),
+TESTS("the ring library", TEST(empty_ring), TEST(chains), TEST(neighbours), TEST(indirect_tables), TEST(hostile_rings), TEST(too_many_pieces), TEST(bad_places),
       TEST(wake_ups), TEST(indices_wrap), TEST(killed_at_any_instruction))
