@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <linux/virtio_ids.h>
 #include <unistd.h>
 
 #include "devices_int.h"
@@ -155,6 +156,8 @@ static void check_vhost_user(const struct device *dev, bool start, struct diag *
 		diag_error(d, dev->line, "%s: there is no socket %s: start its server first", dev->name, dev->source);
 	if (!dev->device_id)
 		diag_error(d, dev->line, "%s: say which kind of device the server serves", dev->name);
+	else if (start && dev->device_id != VIRTIO_ID_BLOCK)
+		diag_error(d, dev->line, "%s: this version takes disks from vhost-user servers, no other devices", dev->name);
 }
 
 static void check_one(const struct devices *have, const struct device *dev, bool start, struct diag *d)

@@ -105,12 +105,39 @@ int devices_resize(struct devices *m, const char *name, struct hv_error *err)
 	return 0;
 }
 
+/* What vhost-net moves, only the tap's interface counts: what that sends, the guest receives. */
+static struct back_net_stats tap_counters(const char *tap)
+{
+	static const char *const names[] = {
+		"tx_bytes", "tx_packets", "tx_errors", "tx_dropped", "rx_bytes", "rx_packets", "rx_errors", "rx_dropped"
+	};
+	uint64_t value[ARRAY_SIZE(names)] = { 0 };
+	struct back_net_stats st;
+	char path[80];
+
+	_Static_assert(sizeof(st) == sizeof(value), "the counters of struct back_net_stats, in its order");
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", tap, names[i]);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%lu", &value[i]) != 1)
+			value[i] = 0;
+		fclose(f);
+	}
+	memcpy(&st, value, sizeof(st));
+	return st;
+}
+
 #define COUNT(what, field)	{ what, st->field }
 unsigned int devices_stats(const struct devices *m, const char *name, struct device_counter out[DEVICE_MAX_COUNTERS])
 {
 	static const struct back_state none;
 	const struct slot *s = slot_find(m, name);
 	const struct back_state *st = s && s->state ? s->state : &none;
+	const struct back_net_stats card = s && s->dev.kind == DEVICE_NET && s->dev.vhost ? tap_counters(s->open.tap) : st->net;
 	const struct device_counter block[] = {
 		COUNT("rd_req", block.rd_req), COUNT("rd_bytes", block.rd_bytes), COUNT("rd_total_times", block.rd_ns),
 		COUNT("wr_req", block.wr_req), COUNT("wr_bytes", block.wr_bytes), COUNT("wr_total_times", block.wr_ns),
@@ -118,8 +145,8 @@ unsigned int devices_stats(const struct devices *m, const char *name, struct dev
 		COUNT("discard_req", block.discard_req), COUNT("discard_bytes", block.discard_bytes), COUNT("errs", block.errors),
 	};
 	const struct device_counter net[] = {
-		COUNT("rx_bytes", net.rx_bytes), COUNT("rx_packets", net.rx_packets), COUNT("rx_errs", net.rx_errors), COUNT("rx_drop", net.rx_drop),
-		COUNT("tx_bytes", net.tx_bytes), COUNT("tx_packets", net.tx_packets), COUNT("tx_errs", net.tx_errors), COUNT("tx_drop", net.tx_drop),
+		{ "rx_bytes", card.rx_bytes }, { "rx_packets", card.rx_packets }, { "rx_errs", card.rx_errors }, { "rx_drop", card.rx_drop },
+		{ "tx_bytes", card.tx_bytes }, { "tx_packets", card.tx_packets }, { "tx_errs", card.tx_errors }, { "tx_drop", card.tx_drop },
 	};
 	const struct device_counter console[] = { COUNT("rd_bytes", console.rd_bytes), COUNT("wr_bytes", console.wr_bytes) };
 	const struct device_counter balloon[] = {
