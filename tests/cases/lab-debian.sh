@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: tests/lab --debian gives a Debian user land: files land there, a program compiles and runs, and it powers off (mode).
 # seconds: 60
-# args: native dom0
+# args: native dom0 domu
 . tests/lib/case.sh
 
 tests/debian/build || error "the user land could not be built; run tests/debian/build"
