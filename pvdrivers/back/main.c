@@ -207,6 +207,8 @@ int main(int argc, char **argv)
 	if (!dev.mem.nr)
 		die("mem=GPA:SIZE:FD is missing; see vmi-back --help");
 	dev.slot = map("slot", slot_fd, sizeof(struct vmi_slot));
+	if (dev.bounce)
+		mem_touch(&dev.mem);
 	args_close_others();
 	lock = open_state();
 	loop_init(dev.ops->opcodes, lock);

@@ -5,6 +5,12 @@
 
 #include "mem.h"
 
+void mem_touch(const struct mem *m)
+{
+	for (unsigned int i = 0; i < m->nr; i++)
+		madvise(m->window[i].base, m->window[i].size, MADV_POPULATE_WRITE);
+}
+
 int mem_add(struct mem *m, uint64_t gpa, uint64_t size, int fd)
 {
 	struct mem_window *w = &m->window[m->nr];

@@ -27,6 +27,9 @@ struct mem {
 /* 0, or -errno of the mapping. */
 int mem_add(struct mem *m, uint64_t gpa, uint64_t size, int fd);
 
+/* Have all pages at hand: for windows that are pools, whose every page will be used. */
+void mem_touch(const struct mem *m);
+
 static inline void *mem_at(const struct mem *m, uint64_t gpa, uint64_t len)
 {
 	for (unsigned int i = 0; i < m->nr; i++) {
