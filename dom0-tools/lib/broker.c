@@ -157,6 +157,13 @@ int broker_balloon(uint32_t domid)
 	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }
 
+int broker_budget(uint32_t domid, uint64_t bytes)
+{
+	struct broker_request r = { .op = BROKER_BUDGET, .domid = domid, .size = bytes };
+
+	return ask(&r, NULL, &(struct broker_answer){ 0 });
+}
+
 int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int *mtu)
 {
 	struct broker_request r = { .op = BROKER_TAP, .mtu = *mtu };

@@ -60,6 +60,18 @@ static int alloc(uint32_t domid)
 	return port;
 }
 
+static int budget(uint32_t domid, uint64_t bytes)
+{
+	int fd = call_open();
+	long rc;
+
+	if (fd < 0)
+		return fd;
+	rc = call_dom_budget(fd, domid, bytes);
+	close(fd);
+	return rc;
+}
+
 /* The tap's own end; Linux' bridge takes the lowest address for its own, so ours is a high one. */
 static int set_up(const struct broker_request *r, unsigned int *mtu)
 {
@@ -188,7 +200,7 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 	int rc = -EINVAL;
 
 	*fd = -1;
-	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_BALLOON && !r->domid))
+	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_BUDGET && !r->domid))
 		return a;
 	switch (r->op) {
 	case BROKER_PORT:
@@ -203,6 +215,9 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 	case BROKER_BALLOON:
 		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_BALLOON, (void *)(uintptr_t)r->domid);
 		break;
+	case BROKER_BUDGET:
+		a.rc = budget(r->domid, r->size);
+		return a;
 	case BROKER_TAP:
 		rc = tap(r, &a.mtu);
 		break;

@@ -104,6 +104,13 @@ long call_dom_read(int fd, uint32_t domid, uint64_t gpa, void *buf, size_t len)
 	return copy(fd, VMI_HC_DOM_READ, domid, gpa, buf, len, 1);
 }
 
+long call_dom_budget(int fd, uint32_t domid, uint64_t bytes)
+{
+	struct vmi_dev_call c = { .nr = VMI_HC_DOM_BUDGET, .args = { domid, bytes } };
+
+	return make(fd, &c);
+}
+
 long call_dom_sched(int fd, uint32_t domid, uint32_t weight, uint32_t cap)
 {
 	struct vmi_dev_call c = { .nr = VMI_HC_DOM_SCHED, .args = { domid, weight, cap } };

@@ -24,6 +24,7 @@ long call_dom_info(int fd, uint32_t first, struct vmi_dom_info *info);
 /* All of it, in as many calls as that takes: 0 or an error. */
 long call_dom_write(int fd, uint32_t domid, uint64_t gpa, const void *buf, size_t len);
 long call_dom_read(int fd, uint32_t domid, uint64_t gpa, void *buf, size_t len);
+long call_dom_budget(int fd, uint32_t domid, uint64_t bytes);
 long call_dom_sched(int fd, uint32_t domid, uint32_t weight, uint32_t cap);
 long call_dom_control(int fd, uint32_t domid, uint32_t what);
 long call_dom_event(int fd, struct vmi_dom_event *e);

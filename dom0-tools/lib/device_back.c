@@ -9,7 +9,8 @@
  * may go away (memory, a disk that comes back).
  *
  * Trust: a back end may have been taken over by its guest. Of what it says only
- * `ready` means something; the rest is text of bounded length and rate.
+ * `ready` means something, and a balloon's `given` lets the domain have less, never
+ * less than its target; the rest is text of bounded length and rate.
  */
 #include <errno.h>
 #include <poll.h>
@@ -181,6 +182,16 @@ void back_start(struct devices *m, struct slot *s)
 	watch(m, s->pidfd, WATCH_END + (s - m->slot));
 }
 
+/* The guest has given up so many pages: it needs no more than the rest. */
+static void balloon_given(const struct devices *m, const struct slot *s, uint64_t pages)
+{
+	uint64_t rest = pages < m->cfg.memory >> 12 ? m->cfg.memory - (pages << 12) : 0;
+
+	/* What it holds beyond that (lent pages cannot be given) keeps the limit where it is. */
+	if (s->dev.target && s->dev.target < m->cfg.memory && !m->cfg.simulate)
+		broker_budget(m->cfg.domid, rest > s->dev.target ? rest : s->dev.target);
+}
+
 static void line(struct devices *m, struct slot *s, const char *text)
 {
 	uint64_t now = now_ns();
@@ -199,7 +210,9 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	}
 	if (++s->lines > LINES_MAX)
 		return;
-	if (!strncmp(text, "error ", 6))
+	if (s->dev.kind == DEVICE_BALLOON && !strncmp(text, "given ", 6))
+		balloon_given(m, s, strtoull(text + 6, NULL, 10));
+	else if (!strncmp(text, "error ", 6))
 		tell(m, DEVICE_EV_ERROR, s, "%s", text + 6);
 	else
 		tell(m, DEVICE_EV_LOG, s, "%s", strncmp(text, "log ", 4) ? text : text + 4);

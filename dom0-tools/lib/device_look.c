@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker.h"
 #include "devices_int.h"
 
 unsigned int devices_count(const struct devices *m)
@@ -76,6 +77,8 @@ int devices_set_link(struct devices *m, const char *name, bool on, struct hv_err
 
 int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err)
 {
+	int rc;
+
 	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
 		struct slot *s = &m->slot[i];
 
@@ -83,6 +86,12 @@ int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err)
 			continue;
 		if (bytes > m->cfg.memory)
 			return hv_fail(err, -EINVAL, "the domain was started with %lu KiB, and cannot have more until it is started again", m->cfg.memory >> 10);
+		/* More than it may have now is there first, or refused. */
+		rc = 0;
+		if (!m->cfg.simulate && s->dev.target && bytes > s->dev.target)
+			rc = broker_budget(m->cfg.domid, bytes);
+		if (rc == -ENOMEM)
+			return hv_fail(err, rc, "too little memory is free: end a domain, or give it less");
 		s->dev.target = bytes;
 		back_tell(s, "target %lu\n", device_balloon(m, &s->dev));
 		return 0;

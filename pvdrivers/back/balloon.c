@@ -180,6 +180,8 @@ static void balloon_config_written(struct dev *d)
 
 	memcpy(&c, d->config_guest, sizeof(c));
 	balloon.config.actual = c.actual;
+	if (c.actual == balloon.config.num_pages)
+		dev_given(d, "%u", c.actual);
 	set_config(d);
 	dev_config_changed(d);
 }

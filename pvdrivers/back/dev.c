@@ -62,6 +62,15 @@ void dev_log(struct dev *d, const char *fmt, ...)
 	va_end(ap);
 }
 
+void dev_given(struct dev *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(d, "given", fmt, ap);
+	va_end(ap);
+}
+
 void dev_error(struct dev *d, const char *fmt, ...)
 {
 	va_list ap;

@@ -129,6 +129,8 @@ void dev_config_changed(struct dev *d);
 /* Lines to the manager; never more than some a second. dev_error() is what the device's owner should know. */
 void dev_log(struct dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void dev_error(struct dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The line `given PAGES`. */
+void dev_given(struct dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- for main.c and tests ---- */
 
