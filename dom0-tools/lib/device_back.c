@@ -247,6 +247,14 @@ bool back_is_over(const struct slot *s)
 	return poll(&(struct pollfd){ .fd = s->pidfd, .events = POLLIN }, 1, 0) == 1;
 }
 
+void back_wait(struct slot *s, int ms)
+{
+	siginfo_t i;
+
+	if (s->pidfd >= 0 && poll(&(struct pollfd){ .fd = s->pidfd, .events = POLLIN }, 1, ms) == 1)
+		waitid(P_PIDFD, s->pidfd, &i, WEXITED | WNOHANG);
+}
+
 void back_ended(struct devices *m, struct slot *s)
 {
 	siginfo_t i = { 0 };

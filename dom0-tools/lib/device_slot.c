@@ -181,9 +181,10 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	device_mac(m->cfg.uuid, dev, s->dev.mac);
 	s->serial = known ? before.serial : ++m->serials;
 	s->link = !dev->link_down;
-	for (int i = 0; i < 100; i++) {
+	/* A back end of before may be about to end. */
+	for (int i = 0;; i++) {
 		rc = device_open(m, &s->dev, s - m->slot, &s->open, err);
-		if (rc != -EBUSY || !known)
+		if (rc != -EBUSY || i == (known ? 100 : 10))
 			break;
 		usleep(20000);
 	}

@@ -26,6 +26,8 @@
 #include "device_saved.h"
 #include "devices_int.h"
 
+#define CLOSE_TIME	1000		/* ms: one that was killed ends at once, but for transfers of a slow disk */
+
 struct devices *all_devices;
 
 int devices_keep_root(void)
@@ -133,6 +135,9 @@ void devices_close(struct devices *m)
 		back_kill(&m->slot[i]);
 		saved_forget(m->dir, m->cfg.uuid, i);
 	}
+	/* What they had open is free for the domain's next life. */
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		back_wait(&m->slot[i], CLOSE_TIME);
 	saved_forget_all(m->dir, m->cfg.uuid);
 	free_all(m);
 }

@@ -115,6 +115,7 @@ void back_kill(struct slot *s);
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
 bool back_is_over(const struct slot *s);
+void back_wait(struct slot *s, int ms);		/* until it is over */
 
 /* device_link.c */
 int link_open(struct devices *m);		/* a descriptor, or -1: bridges are not watched */

@@ -3,6 +3,7 @@
 # proves: vmid is killed while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, and its balloon grows.
 # seconds: 90
 . tests/lib/case.sh
+. tests/lib/io.sh
 
 cat >"$tmp/main" <<'END'
 #!/bin/sh
@@ -93,18 +94,7 @@ cat >"$tmp/guest.xml" <<'END'
   </devices>
 </domain>
 END
-python3 - "$BUILD" "$tmp" <<'END' || error "no initramfs for the guest"
-import sys
-sys.path.insert(0, "tests/lib")
-from cpio import Cpio
-build, tmp = sys.argv[1:]
-base = open(f"{build}/guest.cpio.gz", "rb").read()
-a = Cpio()
-a.seen.update(["bin", "etc", "etc/vmi"])
-a.file("etc/vmi/main", open(f"{tmp}/main", "rb").read(), 0o755)
-a.file("bin/disk", open(f"{build}/initramfs/opt/disk", "rb").read(), 0o755)
-open(f"{tmp}/guest.cpio", "wb").write(base + b"\0" * (-len(base) % 4) + a.bytes())
-END
+guest_with "$tmp/guest.cpio" "$tmp/main"
 cache=${VMI_CACHE:-$HOME/.cache/vmi}
 status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
 	--add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 260 -- sh /inside

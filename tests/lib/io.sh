@@ -36,3 +36,71 @@ killed_back_ends() {
 	grep -aE 'I/O error|Buffer I/O|EXT4-fs error|EXT4-fs warning' "$tmp/console" && fail "the guest saw errors"
 	clean_ext4 "$tmp/image"
 }
+
+# guest_with FILE MAIN: the initramfs of a small guest that runs MAIN; it has /bin/disk.
+guest_with() {
+	python3 - "$BUILD" "$@" <<-'END' || error "no initramfs for the guest"
+		import sys
+		sys.path.insert(0, "tests/lib")
+		from cpio import Cpio
+		build, out, main = sys.argv[1:]
+		base = open(f"{build}/guest.cpio.gz", "rb").read()
+		a = Cpio()
+		a.seen.update(["bin", "etc", "etc/vmi"])
+		a.file("etc/vmi/main", open(main, "rb").read(), 0o755)
+		a.file("bin/disk", open(f"{build}/initramfs/opt/disk", "rb").read(), 0o755)
+		open(out, "wb").write(base + b"\0" * (-len(base) % 4) + a.bytes())
+	END
+}
+
+# rebooted TIMES: a domain starts again so often, and its file system is clean each time.
+rebooted() {
+	cat >"$tmp/main" <<-END
+		#!/bin/sh
+		export PATH=/sbin:/bin
+		exec >/dev/hvc0 2>&1
+		mkdir /mnt && mount -t ext4 /dev/vda /mnt || { echo "guest: FAIL mount"; poweroff -f; }
+		dmesg | grep -iE "EXT4-fs.*(recover|error|warning)|I/O error" && { echo "guest: FAIL it was not clean"; poweroff -f; }
+		n=\$(cat /mnt/count 2>/dev/null || echo 0)
+		[ \$n = 0 ] || cmp /bin/busybox /mnt/\$n || { echo "guest: FAIL the file of before"; poweroff -f; }
+		n=\$((n + 1))
+		echo \$n >/mnt/count && cp /bin/busybox /mnt/\$n && umount /mnt || { echo "guest: FAIL umount"; poweroff -f; }
+		[ \$n -le $1 ] && reboot -f
+		echo "guest: done"
+		poweroff -f
+	END
+	cat >"$tmp/guest.xml" <<-'END'
+		<domain type='vmi'>
+		  <name>guest</name>
+		  <memory unit='MiB'>128</memory>
+		  <vcpu>1</vcpu>
+		  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
+		  <on_reboot>restart</on_reboot>
+		  <devices>
+		    <disk type='block' device='disk'>
+		      <driver name='vmi' type='raw'/>
+		      <source dev='/dev/vda'/>
+		      <target dev='vda' bus='virtio'/>
+		    </disk>
+		    <console type='pty'/>
+		  </devices>
+		</domain>
+	END
+	cat >"$tmp/inside" <<-'END'
+		#!/bin/sh
+		/etc/vmi/domains && vmi -q define /guest.xml && vmi -q start guest || { echo "FAIL it does not start"; exit 1; }
+		until vmi domstate guest | grep -q "shut off"; do sleep 1; done
+		vmi log guest | grep "guest: "
+		vmi log guest --lifecycle | grep -c "started again"
+		vmi log guest | grep -q "guest: done" || { vmi log guest | tail -n 20; vmi log guest --lifecycle; cat /var/log/vmid.log; exit 1; }
+	END
+	guest_with "$tmp/guest.cpio" "$tmp/main"
+	ext4_image "$tmp/image" 64M
+	status 0 $LAB --disk "$tmp/image" --mem 768 --hv-append dom0_mem=384M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$tmp/guest.xml" \
+		--add "${VMI_CACHE:-$HOME/.cache/vmi}/linux/vmlinux:/srv/vmlinux" --add "$tmp/inside" --console "$tmp/console" \
+		--timeout $((60 + 30 * $1)) -- sh /inside
+	cat "$tmp/out"
+	no_complaints "$tmp/console"
+	equal "starts" "$1" "$(tail -n 1 "$tmp/out")"
+	clean_ext4 "$tmp/image"
+}
