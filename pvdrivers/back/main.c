@@ -22,6 +22,7 @@
 
 static const struct dev_ops *const kinds[] = { &block_ops, &net_ops, &console_ops, &rng_ops, &balloon_ops, &vhost_user_ops };
 
+#define USUAL_END	200	/* ms until the kernel is done with what a killed process began; longer is worth a line */
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 
 static struct dev dev = { .ctl = -1, .queues = 1, .port.in = -1 };
@@ -140,7 +141,7 @@ static int open_state(void)
 {
 	char path[40];
 	struct stat st;
-	int fd;
+	int fd, ms;
 
 	dev.state = map("state", state_fd, sizeof(struct back_state));
 	if (fstat(state_fd, &st) || (uint64_t)st.st_size < sizeof(struct back_state))
@@ -149,7 +150,9 @@ static int open_state(void)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		die("state: %s cannot be opened: %s; /proc must be mounted", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	for (ms = 0; ms < USUAL_END && flock(fd, LOCK_EX | LOCK_NB); ms++)
+		usleep(1000);
+	if (ms == USUAL_END) {
 		dev_log(&dev, "waiting for the last transfers of the back end before");
 		if (flock(fd, LOCK_EX))
 			die("state: cannot be locked: %s", strerror(errno));
