@@ -16,14 +16,14 @@ killed_back_ends() {
 	cat >"$tmp/beside" <<-END
 		(n=0
 		while [ \$n -lt $1 ]; do
-			usleep 1200000
+			usleep 2500000
 			pid=\$(pidof vmi-back) && kill -9 \$pid && n=\$((n + 1)) && echo "killed back ends, \$n" >/dev/console
 		done) &
 	END
 	ext4_image "$tmp/image" 64M
-	status 0 $LAB --domu --disk "$tmp/image" --disk 64M --beside "$tmp/beside" --timeout $((200 + 8 * $1)) --console "$tmp/console" -- \
+	status 0 $LAB --domu --disk "$tmp/image" --disk 64M --beside "$tmp/beside" --timeout $((200 + 9 * $1)) --console "$tmp/console" -- \
 		sh -c "mkdir /mnt && mount -t ext4 /dev/vda /mnt || exit 1
-		/opt/vmi/disk verify /dev/vdb $((8 + 4 * $1)) & disk=\$!
+		/opt/vmi/disk verify /dev/vdb $((10 + 5 * $1)) & disk=\$!
 		n=0
 		while kill -0 \$disk 2>/dev/null; do
 			cp /bin/busybox /mnt/\$((n % 4)) && sync && cmp /bin/busybox /mnt/\$((n % 4)) || exit 1
@@ -65,6 +65,8 @@ rebooted() {
 		[ \$n = 0 ] || cmp /bin/busybox /mnt/\$n || { echo "guest: FAIL the file of before"; poweroff -f; }
 		n=\$((n + 1))
 		echo \$n >/mnt/count && cp /bin/busybox /mnt/\$n && umount /mnt || { echo "guest: FAIL umount"; poweroff -f; }
+		# Five within a minute are a loop to vmid.
+		[ $1 -gt 5 ] && sleep 13
 		[ \$n -le $1 ] && reboot -f
 		echo "guest: done"
 		poweroff -f
