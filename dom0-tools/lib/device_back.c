@@ -76,7 +76,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		if (s->open.mtu)
 			arg(c, "mtu=%u", s->open.mtu);
 		arg(c, "link=%d", link_is_up(s));
-		if (!dev->vhost)
+		if (!s->open.vhost)
 			break;
 		/* Anew each time: it belongs to the process that uses it first. */
 		*conn = broker_vhost();

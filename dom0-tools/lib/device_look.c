@@ -146,7 +146,7 @@ unsigned int devices_stats(const struct devices *m, const char *name, struct dev
 	static const struct back_state none;
 	const struct slot *s = slot_find(m, name);
 	const struct back_state *st = s && s->state ? s->state : &none;
-	const struct back_net_stats card = s && s->dev.kind == DEVICE_NET && s->dev.vhost ? tap_counters(s->open.tap) : st->net;
+	const struct back_net_stats card = s && s->open.vhost ? tap_counters(s->open.tap) : st->net;
 	const struct device_counter block[] = {
 		COUNT("rd_req", block.rd_req), COUNT("rd_bytes", block.rd_bytes), COUNT("rd_total_times", block.rd_ns),
 		COUNT("wr_req", block.wr_req), COUNT("wr_bytes", block.wr_bytes), COUNT("wr_total_times", block.wr_ns),

@@ -140,12 +140,10 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 	}
 	if (o->fd < 0)
 		return hv_fail(err, o->fd, "interface %s: cannot make the tap %s%s%s: %s", dev->name, o->tap, *bridge ? " on " : "", bridge, strerror(-o->fd));
-	if (!dev->vhost)
-		return 0;
-	vhost = broker_vhost();
-	if (vhost < 0)
-		return hv_fail(err, vhost, "interface %s: no /dev/vhost-net: %s; leave vhost out", dev->name, strerror(-vhost));
-	close(vhost);		/* each back end gets its own */
+	vhost = dev->user_net ? -1 : broker_vhost();
+	o->vhost = vhost >= 0;
+	if (o->vhost)
+		close(vhost);		/* each back end gets its own */
 	return 0;
 }
 

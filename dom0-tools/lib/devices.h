@@ -66,7 +66,7 @@ struct device {
 	uint8_t mac[6];			/* null: made of the domain's uuid and the name */
 	unsigned int mtu;		/* 0: the bridge's */
 	bool link_down;
-	bool vhost;			/* vhost-net in the kernel serves the data queues */
+	bool user_net;			/* vmi-back moves the frames; else the kernel's vhost-net, where there is one */
 
 	unsigned int device_id;		/* vhost-user: virtio device identifier (2: block, 1: net) */
 	uint64_t target;		/* balloon: bytes that the guest is to keep; 0: all */

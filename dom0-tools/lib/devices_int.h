@@ -25,6 +25,7 @@ struct opened {
 	int other;			/* pty's slave; or -1 */
 	uint64_t size;
 	unsigned int mtu;
+	bool vhost;			/* the kernel's vhost-net moves the frames */
 	char tap[16], pty[32];
 };
 

@@ -313,7 +313,7 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 	if (attr_is(n, "type", "bridge"))
 		dev->bridge = own(it, xml_attr(src, "bridge"));
 	dev->tap = own(it, xml_attr(xml_child(n, "target"), "dev"));
-	dev->vhost = attr_is(xml_child(n, "driver"), "name", "vhost");
+	dev->user_net = attr_is(xml_child(n, "driver"), "name", "qemu") || attr_is(xml_child(n, "driver"), "name", "vmi");
 	return true;
 }
 

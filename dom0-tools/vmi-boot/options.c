@@ -92,10 +92,10 @@ bool option_net(struct device_list *l, char *text)
 				return bad("--net", item, "mac=52:56:4d:00:00:01");
 		} else if ((v = value(item, "tap"))) {
 			d->tap = v;
-		} else if (!strcmp(item, "vhost")) {
-			d->vhost = true;
+		} else if (!strcmp(item, "user")) {
+			d->user_net = true;
 		} else if (!(v = value(item, "mtu")) || !parse_uint(v, &d->mtu)) {
-			return bad("--net", item, "mac=ADDRESS, mtu=N, tap=NAME, vhost");
+			return bad("--net", item, "mac=ADDRESS, mtu=N, tap=NAME, user");
 		}
 	}
 	return true;
