@@ -53,6 +53,9 @@ void saved_write(const struct devices *m)
 			sb_printf(&b, " %u", s->port[p]);
 		sb_puts(&b, "\n");
 	}
+	/* Those that are not taken up yet: we may be killed before they are. */
+	if (m->before)
+		sb_puts(&b, m->before);
 	mkdir(m->dir, 0700);
 	path = path_of(m->dir, m->cfg.uuid, ".slots");
 	fresh = path_of(m->dir, m->cfg.uuid, ".slots.new");
@@ -83,16 +86,30 @@ static bool parse(char *line, const char *name, unsigned int queues, struct save
 	return !w && n == 3 + queues && out->slot < VMI_BUS_SLOTS;
 }
 
-bool saved_read(const struct devices *m, const char *name, unsigned int queues, struct saved_slot *out)
+void saved_load(struct devices *m)
 {
-	char *path = m->dir ? path_of(m->dir, m->cfg.uuid, ".slots") : NULL, *save = NULL;
-	char *text = path ? read_file(path, SLOTS_MAX, NULL) : NULL;
-	bool found = false;
+	char *path = path_of(m->dir, m->cfg.uuid, ".slots");
 
-	for (char *l = text ? strtok_r(text, "\n", &save) : NULL; l && !found; l = strtok_r(NULL, "\n", &save))
-		found = parse(l, name, queues, out);
-	free(text);
+	m->before = read_file(path, SLOTS_MAX, NULL);
 	free(path);
+}
+
+bool saved_read(struct devices *m, const char *name, unsigned int queues, struct saved_slot *out)
+{
+	bool found = false;
+	size_t len;
+
+	for (char *l = m->before; l && *l && !found; l += len + (l[len] == '\n')) {
+		char *copy;
+
+		len = strcspn(l, "\n");
+		copy = xstrndup(l, len);
+		found = parse(copy, name, queues, out);
+		free(copy);
+		/* From now on it is one of m's own slots. */
+		if (found)
+			memset(l, ' ', len);
+	}
 	return found;
 }
 

@@ -15,8 +15,10 @@ struct saved_slot {
 
 /* The slots that are taken, as they are now. Nothing without a folder. */
 void saved_write(const struct devices *m);
-/* What was known of a device of this name with so many queues. */
-bool saved_read(const struct devices *m, const char *name, unsigned int queues, struct saved_slot *out);
+/* What a manager of before wrote, for saved_read(). */
+void saved_load(struct devices *m);
+/* What was known of a device of this name with so many queues; once. */
+bool saved_read(struct devices *m, const char *name, unsigned int queues, struct saved_slot *out);
 /* The file of what is in flight; without a folder it has no name. keep: as it is, if there is one. */
 int saved_state(const char *dir, const uint8_t uuid[16], unsigned int slot, bool keep);
 void saved_forget(const char *dir, const uint8_t uuid[16], unsigned int slot);

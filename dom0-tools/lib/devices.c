@@ -90,6 +90,7 @@ static void free_all(struct devices *m)
 		p = &(*p)->next;
 	if (*p)
 		*p = m->next;
+	free(m->before);
 	free(m->dir);
 	free(m);
 }
@@ -101,6 +102,8 @@ struct devices *devices_open(const struct devices_config *cfg, struct hv_error *
 
 	m->cfg = *cfg;
 	m->dir = xstrdup(cfg->dir);
+	if (cfg->resume && m->dir && !cfg->simulate)
+		saved_load(m);
 	m->epoll = m->timer = m->bus_fd = m->page_fd = m->link_fd = -1;
 	for (unsigned int i = 0; i < VMI_BUS_WINDOWS; i++)
 		m->window_fd[i] = -1;

@@ -67,6 +67,7 @@ struct slot {
 struct devices {
 	struct devices *next;		/* of all here */
 	struct devices_config cfg;
+	char *before;			/* lines of the slots that a manager of before had, without those that were taken up */
 	char *dir;
 	int epoll, bus_fd, page_fd, timer, link_fd;
 	struct vmi_bus *bus;

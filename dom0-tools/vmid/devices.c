@@ -135,9 +135,15 @@ static void removed(struct domain *d, const char *name)
 static void told(void *arg, enum device_event what, const char *name, const char *text)
 {
 	struct domain *d = arg;
+	struct device_info i;
 
 	switch (what) {
 	case DEVICE_EV_PRESENT:
+		/* What the guest has is served again: by a new back end, or a new vmid. */
+		if (devices_find(d->devices, name, &i) && i.bound) {
+			dom_note(d, "device %s: served again", name);
+			break;
+		}
 		dom_note(d, "device %s: the guest can see it", name);
 		event(d, "DeviceAdded", name);
 		break;
