@@ -109,8 +109,7 @@ int broker_start(void)
 		serve(3);
 	}
 	close(pair[1]);
-	sock = pair[0];
-	return 0;
+	return sock = pair[0];
 }
 
 static int ask(struct broker_request *r, const int *fds, struct broker_answer *a)

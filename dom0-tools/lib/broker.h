@@ -16,7 +16,7 @@
 #define BROKER_MAX_FDS	64
 #define BROKER_MAX_ARGS	2048
 
-/* Starts the process: 0, or a negative errno. It ends with its caller. */
+/* Starts the process, which ends with its caller: a descriptor that hangs up when it ends, or a negative errno. */
 int broker_start(void);
 
 /* A port of domain 0, bound to `port` of the domain. */

@@ -147,9 +147,8 @@ static void later(struct devices *m, struct slot *s, const char *why)
 void back_start(struct devices *m, struct slot *s)
 {
 	struct command c = { 0 };
-	int pair[2], conn = -1, rc;
-
 	bool leaving = s->phase == P_LEAVING;
+	int pair[2], conn = -1, rc;
 
 	if (!leaving)
 		s->due = 0;

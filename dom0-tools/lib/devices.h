@@ -162,7 +162,9 @@ unsigned int devices_stats(const struct devices *m, const char *name, struct dev
 
 /*
  * Who opens what only root may: ports, lent memory, taps, other users. Call it once, before
- * root and capabilities are given up; without it the library does it itself. 0 or a negative errno.
+ * root and capabilities are given up; without it the library does it itself. A negative errno, or a
+ * descriptor that hangs up (EPOLLRDHUP) when that process has died: then nothing can be attached or
+ * started again, until the caller ends and a new one takes over.
  */
 int devices_keep_root(void);
 

@@ -85,6 +85,14 @@ static void signalled(void *arg, uint32_t events)
 	loop_stop(EX_OK);
 }
 
+/* What needs root can be done no more: the next vmid has a helper again. */
+static void helper_gone(void *arg, uint32_t events)
+{
+	(void)arg, (void)events;
+	say(LOG_ERROR, "the process that keeps root for devices has ended: ending; domains go on");
+	loop_stop(EX_FAILED);
+}
+
 static void catch_signals(void)
 {
 	sigset_t set;
@@ -283,8 +291,12 @@ int main(int argc, char **argv)
 		conn_listen(listen_at(SOCK_NAME, gid != (gid_t)-1 ? 0660 : 0600, gid), false);
 		conn_listen(listen_at(SOCK_NAME_RO, 0666, -1), true);
 	}
-	if (vmid.ops == &hv_vmi && (rc = devices_keep_root()))
-		die("devices", strerror(-rc));
+	if (vmid.ops == &hv_vmi) {
+		rc = devices_keep_root();
+		if (rc < 0)
+			die("devices", strerror(-rc));
+		loop_add(rc, EPOLLRDHUP, helper_gone, NULL);
+	}
 	for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
 		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);	/* fails for who has none */
 	if (user)
