@@ -33,6 +33,8 @@
 #include "vmi_dev.h"
 #include "vmi.h"
 
+#define FAULT_PAGES	64UL
+
 struct mem_file {
 	struct mutex lock;
 	unsigned long nr;		/* pages; 0: no range yet */
@@ -256,15 +258,23 @@ static long mem_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 /* ---- mapping ------------------------------------------------------------------ */
 
+/* A fault maps what follows, too: who looks at a window looks at much of it. */
 static vm_fault_t mem_fault(struct vm_fault *vmf)
 {
 	struct mem_file *f = vmf->vma->vm_file->private_data;
+	struct page *pages[FAULT_PAGES];
+	unsigned long nr, left, i;
+	int rc;
 
 	if (vmf->pgoff >= f->nr)
 		return VM_FAULT_SIGBUS;
-	vmf->page = pfn_to_page(f->mfn[vmf->pgoff]);
-	get_page(vmf->page);
-	return 0;
+	nr = min3((vmf->vma->vm_end - vmf->address) >> PAGE_SHIFT, f->nr - vmf->pgoff, FAULT_PAGES);
+	for (i = 0; i < nr; i++)
+		pages[i] = pfn_to_page(f->mfn[vmf->pgoff + i]);
+	left = nr;
+	rc = vm_insert_pages(vmf->vma, vmf->address, pages, &left);
+	/* Another thread may have been faster, or a later page be mapped already. */
+	return !rc || rc == -EBUSY || left < nr ? VM_FAULT_NOPAGE : vmf_error(rc);
 }
 
 static const struct vm_operations_struct mem_vm_ops = {
@@ -281,7 +291,10 @@ static int mem_mmap(struct file *file, struct vm_area_struct *vma)
 	/* A copy of a page would be no window; and nobody runs what a guest wrote. */
 	if (!(vma->vm_flags & VM_SHARED) || vma->vm_flags & VM_EXEC)
 		return -EINVAL;
-	vma->vm_flags = (vma->vm_flags | VM_DONTEXPAND | VM_DONTDUMP) & ~VM_MAYEXEC;
+	vma->vm_flags = (vma->vm_flags | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP) & ~VM_MAYEXEC;
+	/* Nobody asks what is dirty, and a clean page would cost its first write a fault. */
+	if (vma->vm_flags & VM_WRITE)
+		vma->vm_page_prot = __pgprot(pgprot_val(vma->vm_page_prot) | _PAGE_DIRTY);
 	vma->vm_ops = &mem_vm_ops;
 	return 0;
 }
