@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: In domain 0 a card's frames pass through the kernel's vhost-net: offloads, link, kills, hostile rings.
-# seconds: 45
+# seconds: 60
 #
 # What tests/cases/back-net.py says of vhost-net, where the kernel has /dev/vhost-net.
 . tests/lib/case.sh
