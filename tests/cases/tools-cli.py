@@ -360,7 +360,7 @@ def devices():
         with open(f"{TMP}/{name}.img", "wb") as f:
             f.truncate(size)
     with open(f"{TMP}/q.img", "wb") as f:
-        f.write(b"QFI\xfb\0\0\0\3" + bytes(1 << 16))
+        f.write(b"QFI\xfb\0\0\0\3" + bytes((1 << 16) - 8))
 
     def disk(path, target="vda", more="", driver=""):
         return f"<disk type='file'>{driver}<source file='{TMP}/{path}'/><target dev='{target}'/>{more}</disk>"
