@@ -162,7 +162,8 @@ static void copy(void *to, const void *from, size_t size)
  * Data that comes from a device is copied once, out of the pool. swiotlb itself
  * copies into it before, lest old content of the pool be taken for what the device
  * wrote. Drivers ask how much that is, but for disks': of those, a buffer whose
- * end the device did not write is empty.
+ * end the device did not write stays as it is. (So a request that found the pool
+ * full when it was half-way costs little.)
  */
 static bool only_out(size_t size, enum dma_data_direction dir)
 {
@@ -252,9 +253,11 @@ static dma_addr_t bus_map_page(struct device *dev, struct page *page, unsigned l
 static void bus_unmap_page(struct device *dev, dma_addr_t dma, size_t size, enum dma_data_direction dir,
 			   unsigned long attrs)
 {
+	bool written = dir != DMA_TO_DEVICE;
+
 	if (only_out(size, dir) && dev_get_drvdata(dev) && *last_word(dma, size) == unwritten)
-		memset(at(dma), 0, size);
-	if (dir != DMA_TO_DEVICE)
+		written = false;
+	if (written)
 		copy(phys_to_virt(*origin(dma)), at(dma), size);
 	pool_free(dev, dma, size);
 }
