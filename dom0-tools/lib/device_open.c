@@ -74,7 +74,7 @@ static int check_format(int fd, const struct device *dev, struct hv_error *err)
 	return 0;
 }
 
-static int check_size(int fd, const struct device *dev, uint64_t *size, struct hv_error *err)
+static int get_size(int fd, const struct device *dev, uint64_t *size, struct hv_error *err)
 {
 	struct stat st;
 
@@ -86,6 +86,11 @@ static int check_size(int fd, const struct device *dev, uint64_t *size, struct h
 		return hv_fail(err, -EINVAL, "disk %s: %s is neither a file nor a block device", dev->name, dev->source);
 	else if (ioctl(fd, BLKGETSIZE64, size))
 		return hv_fail(err, -errno, "disk %s: %s does not tell its size: %s", dev->name, dev->source, strerror(errno));
+	return 0;
+}
+
+static int check_sectors(const struct device *dev, const uint64_t *size, struct hv_error *err)
+{
 	if (!*size || *size % SECTOR)
 		return hv_fail(err, -EINVAL, "disk %s: %s has %lu bytes, which is not a whole number of sectors of %d: truncate -s %%512 makes it one",
 			       dev->name, dev->source, *size, SECTOR);
@@ -108,9 +113,13 @@ int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct h
 	if (fd < 0)
 		return hv_fail(err, -errno, "disk %s: cannot open %s%s: %s", dev->name, dev->source, dev->readonly ? "" : " for writing",
 			       strerror(errno));
-	rc = check_size(fd, dev, size, err);
+	rc = get_size(fd, dev, size, err);
+	if (!rc && !lock)
+		rc = check_format(fd, dev, err);
 	if (!rc)
-		rc = lock ? lock_image(fd, dev, err) : check_format(fd, dev, err);
+		rc = check_sectors(dev, size, err);
+	if (!rc && lock)
+		rc = lock_image(fd, dev, err);
 	if (!rc && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK))
 		rc = -errno;
 	if (!rc)
