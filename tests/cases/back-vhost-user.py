@@ -28,6 +28,7 @@ DISK = 64 << 20
 
 class Server:
     """qemu-storage-daemon with one qcow2 image."""
+    started = []
 
     def __init__(self, image="disk.qcow2", queues=2, slow=0, writethrough="off"):
         self.image, self.queues, self.slow, self.writethrough = f"{TMP}/{image}", queues, slow, writethrough
@@ -50,6 +51,7 @@ class Server:
                  f"writethrough={self.writethrough}",
                  "--chardev", f"socket,id=q,path={TMP}/qmp,server=on,wait=off", "--monitor", "chardev=q"]
         self.process = subprocess.Popen(argv, stderr=subprocess.PIPE)
+        self.started.append(self.process)
         until(lambda: os.path.exists(f"{TMP}/qmp"), "qemu-storage-daemon does not start")
 
     def connect(self):
@@ -390,6 +392,8 @@ def main():
         print(f"{test.__name__}: {e}")
         return 1
     finally:
+        for process in Server.started:
+            process.kill()
         shutil.rmtree(TMP)
     print("data is whole")
     return 0
