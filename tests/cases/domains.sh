@@ -18,9 +18,10 @@ until_says() {
 	done
 }
 /etc/vmi/domains || fail "start"
-[ "$(vmi list --name | sort | xargs)" = "hello steady" ] || fail "list"
+[ "$(vmi list --name | sort | xargs)" = "hello server steady" ] || fail "list"
 until_says hello "This is the domain hello"
 until_says steady "This is the domain steady"
+until_says server "This is the domain server"
 vmi suspend hello && [ "$(vmi domstate hello)" = paused ] || fail "suspend"
 vmi resume hello || fail "resume"
 id=$(vmi domid hello)
@@ -42,9 +43,10 @@ vmi reboot steady || fail "reboot"
 n=0
 while [ "$(vmi domid steady)" = "$id" ]; do n=$((n + 1)); [ $n -lt 150 ] || fail "steady does not reboot when it is asked"; usleep 200000; done
 vmi destroy steady || fail "destroy"
+vmi destroy server || fail "destroy server"
 vmi start hello || fail "start hello again"
 vmi destroy hello || fail "destroy hello"
-[ "$(vmi list --all -o json | grep -c '"shut off"')" = 2 ] || fail "not both are shut off"
+[ "$(vmi list --all -o json | grep -c '"shut off"')" = 3 ] || fail "not all are shut off"
 vmi doctor || fail "doctor"
 END
 chmod +x "$tmp/inside"
