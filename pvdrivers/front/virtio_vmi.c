@@ -14,7 +14,7 @@
  *
  * Names: disks are vda, vdb... in the order of slots at boot, later in the order
  * in which they come. hvc0 and hvc1 stay the hypervisor's lines; virtio consoles
- * are hvc2 and on, and console=hvc2 gives them the kernel's messages.
+ * are hvc2 and on. Linux has one hvc console for its messages, which is hvc0.
  *
  * Locking: bus_lock for bus_slot.dev against its going; interrupts do not take it.
  * Trust:   domain 0's tools mean well, but lines may be half-written, and the
