@@ -251,6 +251,21 @@ static bool add_devices(struct cmd *c, struct dom_config *cfg)
 }
 
 /* A domain from options alone: defined (or transient) and started. */
+/* The kernel's command line: an option, or the words behind the others. NULL: both, which was said. */
+static char *run_cmdline(struct cmd *c)
+{
+	struct strbuf b = { 0 };
+
+	if (arg(c, "cmdline") && c->nr_rest) {
+		error(EX_BAD_USAGE, "run: --cmdline and the words from '%s' on are two command lines: give one", c->rest[0]);
+		return NULL;
+	}
+	sb_printf(&b, "%s", arg(c, "cmdline") ? arg(c, "cmdline") : "");
+	for (int i = 0; i < c->nr_rest; i++)
+		sb_printf(&b, "%s%s", i ? " " : "", c->rest[i]);
+	return b.s;
+}
+
 static int run_run(struct cmd *c)
 {
 	struct dom_config *cfg = config_new();
@@ -274,7 +289,9 @@ static int run_run(struct cmd *c)
 		status = error(EX_BAD_CONFIG, "%s: %m", cfg->kernel ? arg(c, "initrd") : arg(c, "kernel"));
 		goto out;
 	}
-	cfg->cmdline = xstrdup(arg(c, "cmdline"));
+	cfg->cmdline = run_cmdline(c);
+	if (!cfg->cmdline)
+		goto out;
 	if (!add_devices(c, cfg)) {
 		status = EX_BAD_CONFIG;
 		goto out;
@@ -329,11 +346,11 @@ const struct verb life_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "new-name", 0, TEXT_ARG, MUST_BE, "the new name" }), false },
 	{ "run", "life", "define and start a domain from options, without XML", run_run,
 	  OPTS({ "name", 0, TEXT_ARG, MUST_BE, "of the new domain" }, { "kernel", 'k', FILE_ARG, MUST_BE, "vmlinux" },
-	       { "initrd", 'i', FILE_ARG, OPTION, "initial RAM disk" }, { "cmdline", 'a', TEXT_ARG, OPTION, "kernel's command line" },
+	       { "initrd", 'i', FILE_ARG, OPTION, "initial RAM disk" }, { "cmdline", 'a', TEXT_ARG, OPTION, "kernel's command line; or words after --" },
 	       { "memory", 'm', TEXT_ARG, OPTION, "size, in MiB or with a unit (256M)" }, { "vcpus", 0, NUMBER, OPTION, "1" },
 	       { "disk", 0, FILE_ARG, OPTION, "raw image or block device; several with commas" }, { "bridge", 0, TEXT_ARG, OPTION, "for a network card" },
 	       { "transient", 0, FLAG, OPTION, "define nothing" }, { "console", 0, FLAG, OPTION, "and go to its console" },
-	       { "print-xml", 0, FLAG, OPTION, "only print what would be defined" }), false },
+	       { "print-xml", 0, FLAG, OPTION, "only print what would be defined" }), true },
 	{ "wait", "life", "wait until a domain is in a state", run_wait,
 	  OPTS(OPT_DOMAIN, { "state", 0, TEXT_ARG, MUST_BE, "running, \"shut off\", ..." },
 	       { "timeout", 0, NUMBER, OPTION, "seconds; status 124 when they are over" }), false },

@@ -39,6 +39,12 @@ static const struct option global[] = {
 
 const struct verb *verb_find(const char *name)
 {
+	static const char *const also[][2] = { { "pause", "suspend" }, { "unpause", "resume" }, { "info", "dominfo" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(also); i++) {
+		if (!strcmp(name, also[i][0]))
+			name = also[i][1];
+	}
 	for (size_t t = 0; verb_tables[t]; t++) {
 		for (const struct verb *v = verb_tables[t]; v->name; v++) {
 			if (!strcmp(v->name, name))

@@ -186,6 +186,9 @@ def outputs():
         if vmi("help", "--man").stdout != f.read():
             failures.append("dom0-tools/man/vmi.1 is not what vmi help --man prints: write it again")
     check("help start", out="usage: vmi start DOMAIN")
+    check("help pause", out="usage: vmi suspend DOMAIN")
+    check("run --name r --kernel /etc/hostname --print-xml -- console=hvc0 quiet", out="<cmdline>console=hvc0 quiet</cmdline>")
+    check("run r /etc/hostname --cmdline a --print-xml -- b", 2, err="two command lines")
     check("start --help", out="usage: vmi start DOMAIN")
     check("domstats web", out="state.state=.*balloon.maximum=262144.*vcpu.0.time=")
     check("cpu-stats web", out="^Total:$")
