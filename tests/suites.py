@@ -49,8 +49,8 @@ def units():
                 yield f"soak-{test}", ["env", f"UNIT_STEPS={LONG_STEPS}", path], 300, proves, True
 
 
-def suites_and_fuzzers(folder, prefix, built):
-    """Suites (test_*.c) and fuzzers (fuzz_*.c) of a folder, as its Makefile built them."""
+def suites_and_fuzzers(folder, prefix, built, before=()):
+    """Suites (test_*.c) and fuzzers (fuzz_*.c) of a folder, as its Makefile built them; `before` starts suites."""
     for path in sorted(glob.glob(f"{TOP}/tests/{folder}/*_*.c")):
         name = os.path.basename(path)[:-2]
         if not name.startswith(("test_", "fuzz_")):
@@ -59,7 +59,7 @@ def suites_and_fuzzers(folder, prefix, built):
             text = re.search(rf"^ \* {name}\.c - (.*?)\n \*/", f.read(), re.M | re.S).group(1)
         proves = text.replace("\n *", "")
         if name.startswith("test_"):
-            yield f"{prefix}-{name[5:]}", [f"{BUILD}/{built}/{name}"], 20, proves
+            yield f"{prefix}-{name[5:]}", [*before, f"{BUILD}/{built}/{name}"], 20, proves
         else:
             seconds = 4
             yield f"{prefix}-{name.replace('_', '-')}", \
@@ -69,4 +69,4 @@ def suites_and_fuzzers(folder, prefix, built):
 
 def tests():
     return [*probes(), *units(), *suites_and_fuzzers("tools", "tools", "tools-test"),
-            *suites_and_fuzzers("back", "back", "back-test")]
+            *suites_and_fuzzers("back", "back", "back-test", ["python3", f"{TOP}/tests/lib/back.py"])]

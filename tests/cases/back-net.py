@@ -15,7 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from back import EVENT_IDX, INDIRECT, NEEDS_RESET, Failed, Guest, Queue, check, until  # noqa: E402
+from back import EVENT_IDX, INDIRECT, NEEDS_RESET, Failed, Guest, Queue, check, need_io_uring, until  # noqa: E402
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFMTU = 0x8913, 0x8914, 0x8916, 0x891c, 0x8922
 SIOCGIFHWADDR, SIOCSIFTXQLEN, SIOCSARP, RTM_DELLINK, IFF_RUNNING = 0x8927, 0x8943, 0x8955, 17, 0x40
@@ -35,9 +35,12 @@ def namespace():
     if libc.unshare(0x40000000):
         print(f"no network namespace: {os.strerror(ctypes.get_errno())}")
         sys.exit(77)
-    if not os.path.exists("/dev/net/tun"):
-        print("this machine has no /dev/net/tun")
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as e:
+        print(f"this machine gives no taps: /dev/net/tun: {e.strerror}")
         sys.exit(77)
+    need_io_uring()
 
 
 class Card:

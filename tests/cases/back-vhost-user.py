@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from back import EVENT_IDX, INDIRECT, NEEDS_RESET, VERSION_1, Failed, Guest, Queue, check, until  # noqa: E402
+from back import EVENT_IDX, INDIRECT, NEEDS_RESET, VERSION_1, Failed, Guest, Queue, check, need_io_uring, until  # noqa: E402
 
 TMP = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"back-vhost-user-{os.getpid()}")
 FLUSH_F, WCE_F, MQ_F, DISCARD_F = 1 << 9, 1 << 11, 1 << 12, 1 << 13
@@ -381,6 +381,7 @@ def main():
         if not shutil.which(program):
             print(f"no {program} on this machine: install qemu-system-common and qemu-utils")
             return 77
+    need_io_uring()
     os.makedirs(TMP)
     random.seed(1)
     try:
