@@ -291,44 +291,35 @@ void ring_quiet(struct ring *r)
 		WRITE_ONCE(r->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
-bool ring_gather(void *to, const struct iovec *iov, unsigned int nr, size_t at, size_t len)
+/* Copy (len) bytes between a buffer and the iovecs, from (at) on. */
+static bool copy(uint8_t *buf, const struct iovec *iov, unsigned int nr, size_t at, size_t len, bool into)
 {
-	uint8_t *p = to;
-
 	for (; nr && len; iov++, nr--) {
 		size_t n = iov->iov_len;
+		uint8_t *guest;
 
 		if (at >= n) {
 			at -= n;
 			continue;
 		}
+		guest = (uint8_t *)iov->iov_base + at;
 		n = n - at < len ? n - at : len;
-		memcpy(p, (uint8_t *)iov->iov_base + at, n);
-		p += n;
+		memcpy(into ? guest : buf, into ? buf : guest, n);
+		buf += n;
 		len -= n;
 		at = 0;
 	}
 	return !len;
 }
 
+bool ring_gather(void *to, const struct iovec *iov, unsigned int nr, size_t at, size_t len)
+{
+	return copy(to, iov, nr, at, len, false);
+}
+
 bool ring_scatter(const struct iovec *iov, unsigned int nr, size_t at, const void *from, size_t len)
 {
-	const uint8_t *p = from;
-
-	for (; nr && len; iov++, nr--) {
-		size_t n = iov->iov_len;
-
-		if (at >= n) {
-			at -= n;
-			continue;
-		}
-		n = n - at < len ? n - at : len;
-		memcpy((uint8_t *)iov->iov_base + at, p, n);
-		p += n;
-		len -= n;
-		at = 0;
-	}
-	return !len;
+	return copy((uint8_t *)from, iov, nr, at, len, true);
 }
 
 unsigned int ring_cut(struct iovec *iov, unsigned int nr, size_t at, size_t len)
