@@ -48,26 +48,18 @@ static int opened(const char *path, unsigned long cmd, const void *arg)
 	return fd;
 }
 
-static int alloc(uint32_t domid)
-{
-	int fd = call_open();
-	long port;
-
-	if (fd < 0)
-		return fd;
-	port = call_evt_alloc(fd, domid, VMI_DOMID_SELF);
-	close(fd);
-	return port;
-}
-
-static int budget(uint32_t domid, uint64_t bytes)
+/* Those that are a hypercall and give no descriptor: its result. */
+static int hypercall(const struct broker_request *r)
 {
 	int fd = call_open();
 	long rc;
 
 	if (fd < 0)
 		return fd;
-	rc = call_dom_budget(fd, domid, bytes);
+	if (r->op == BROKER_ALLOC)
+		rc = call_evt_alloc(fd, r->domid, VMI_DOMID_SELF);
+	else
+		rc = call_dom_budget(fd, r->domid, r->size);
 	close(fd);
 	return rc;
 }
@@ -207,7 +199,8 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		rc = opened("/dev/vmi/port", VMI_DEV_PORT_BIND, &(struct vmi_dev_port){ .domid = r->domid, .port = r->port });
 		break;
 	case BROKER_ALLOC:
-		a.rc = alloc(r->domid);
+	case BROKER_BUDGET:
+		a.rc = hypercall(r);
 		return a;
 	case BROKER_LEND:
 		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_LEND, &(struct vmi_dev_mem){ .domid = r->domid, .gpa = r->gpa, .size = r->size });
@@ -215,9 +208,6 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 	case BROKER_BALLOON:
 		rc = opened("/dev/vmi/mem", VMI_DEV_MEM_BALLOON, (void *)(uintptr_t)r->domid);
 		break;
-	case BROKER_BUDGET:
-		a.rc = budget(r->domid, r->size);
-		return a;
 	case BROKER_TAP:
 		rc = tap(r, &a.mtu);
 		break;
