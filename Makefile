@@ -124,10 +124,10 @@ bench-io: setup ## cost of disk and network in a guest domain, beside domain 0
 	@tests/bench/guest-io
 
 test: all debian ## all tests that CI runs; one: tests/run NAME
-	@tests/run --no-build
+	@tests/run --no-build --again
 
 test-long: all debian ## those, and the ones that take longer
-	@tests/run --no-build --long
+	@tests/run --no-build --again --long
 
 unit: gen ## the unit tests of the core, the tools and the back ends, on this machine
 	$(Q)$(MAKE) -C tests/unit run
