@@ -6,10 +6,10 @@
  * It gets descriptors and no names (docs/io.md). A successor gets the same: what was
  * in flight is in the state file, and the guest notices a pause. One that dies
  * as soon as it serves is started more and more slowly, but never given up: the cause
- * may go away (memory, a disk that comes back).
+ * may go away (memory, a disk that comes back). One that hangs is killed (device_alive.c).
  *
  * Trust: a back end may have been taken over by its guest. Of what it says only
- * `ready` means something, and a balloon's `given` lets the domain have less, never
+ * `ready` and `alive` mean something, and a balloon's `given` lets the domain have less, never
  * less than its target; the rest is text of bounded length and rate.
  */
 #include <errno.h>
@@ -177,6 +177,7 @@ void back_start(struct devices *m, struct slot *s)
 	}
 	s->ctl = pair[0];
 	s->phase = leaving ? P_LEAVING : P_STARTING;
+	alive_begin(m, s);
 	watch(m, s->ctl, WATCH_CTL + (s - m->slot));
 	watch(m, s->pidfd, WATCH_END + (s - m->slot));
 }
@@ -201,6 +202,10 @@ static void line(struct devices *m, struct slot *s, const char *text)
 			s->ready_at = now;
 			slot_present(m, s);
 		}
+		return;
+	}
+	if (!strncmp(text, "alive ", 6)) {
+		alive_answer(s, text + 6);
 		return;
 	}
 	if (now - s->lines_at > LINES_TIME) {

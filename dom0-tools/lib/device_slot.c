@@ -236,6 +236,7 @@ int devices_detach(struct devices *m, const char *name, unsigned int seconds, st
 
 void slot_on_time(struct devices *m, struct slot *s, uint64_t now)
 {
+	alive_on_time(m, s, now);
 	switch (s->phase) {
 	case P_LEAVING:
 		if (READ_ONCE(s->page->guest.state) == VMI_SLOT_FREE || s->due <= now)

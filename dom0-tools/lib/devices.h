@@ -31,6 +31,7 @@
 
 #define DEVICES_MAX	31		/* of one domain */
 #define DEVICE_NAME_LEN	16
+#define DEVICES_PATIENCE 30		/* usual; a busy machine needs a fraction of it */
 
 enum device_kind {
 	DEVICE_BLOCK,			/* a raw image or a block device */
@@ -108,6 +109,7 @@ struct devices_config {
 	bool share_full;		/* <memory share="full">: back ends see all of its memory */
 	bool resume;			/* the domain has run with another manager */
 	bool simulate;			/* there is no hypervisor: check, keep and list, start nothing */
+	unsigned int patience;		/* seconds that a back end may leave questions open before it is started again; 0: for ever */
 	const char *dir;		/* for what outlives the manager, its own (0700); NULL: nothing does */
 	/* device: the name; it may be a device that just went. */
 	void (*event)(void *arg, enum device_event what, const char *name, const char *text);

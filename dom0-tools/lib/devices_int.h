@@ -60,6 +60,8 @@ struct slot {
 	bool link, unbridged;		/* as it should be; its tap is on no bridge */
 	unsigned int restarts, deaths;	/* ever; one soon after the other */
 	uint64_t ready_at;		/* 0: not yet */
+	unsigned int asked, answered, missed;	/* the number of the last question, and answer; questions in a row that were left open */
+	uint64_t look_at;		/* when to ask again; 0: never */
 	unsigned int lines;		/* said since `lines_at` */
 	uint64_t lines_at;
 };
@@ -118,6 +120,11 @@ __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char 
 
 bool back_is_over(const struct slot *s);
 void back_wait(struct slot *s, int ms);		/* until it is over */
+
+/* device_alive.c */
+void alive_begin(const struct devices *m, struct slot *s);	/* of a new process */
+void alive_answer(struct slot *s, const char *number);
+void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
 
 /* device_link.c */
 int link_open(struct devices *m);		/* a descriptor, or -1: bridges are not watched */

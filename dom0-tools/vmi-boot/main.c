@@ -44,6 +44,9 @@ static const char usage[] =
 "                      the frames, not the kernel's vhost-net)\n"
 "      --rng           an entropy device\n"
 "      --share full    back ends see all of the memory: faster, less apart (bounce: the guest copies)\n"
+"      --device-timeout SECONDS\n"
+"                      a device's process that answers nothing for so long is killed and\n"
+"                      started again (30; 0: never)\n"
 "  -l, --line1 DEVICE  connect the domain's second console line to this terminal\n"
 "  -o, --output FILE   write the console there instead\n"
 "      --trust FILE    start only signed files: each has a CMS signature next to it, NAME.p7s;\n"
@@ -172,7 +175,8 @@ static void device_event(void *arg, enum device_event what, const char *name, co
 /* NULL: it was said why. */
 static struct devices *attach(const struct hv_config *cfg, uint32_t domid, const struct device_list *list)
 {
-	struct devices_config dc = { .domid = domid, .memory = cfg->memory, .share_full = cfg->share == VMI_BUS_FULL, .event = device_event };
+	struct devices_config dc = { .domid = domid, .memory = cfg->memory, .share_full = cfg->share == VMI_BUS_FULL,
+				     .patience = list->patience, .event = device_event };
 	struct hv_error err;
 	struct devices *m;
 
@@ -255,14 +259,15 @@ int main(int argc, char **argv)
 		{ "kernel", 1, NULL, 'k' }, { "initrd", 1, NULL, 'i' }, { "memory", 1, NULL, 'm' },
 		{ "vcpus", 1, NULL, 'c' }, { "name", 1, NULL, 'n' }, { "weight", 1, NULL, 'w' },
 		{ "line1", 1, NULL, 'l' }, { "output", 1, NULL, 'o' }, { "time", 0, NULL, 'T' },
-		{ "trust", 1, NULL, 't' }, { "disk", 1, NULL, 'd' }, { "net", 1, NULL, 'N' }, { "rng", 0, NULL, 'R' }, { "share", 1, NULL, 's' },
+		{ "trust", 1, NULL, 't' }, { "disk", 1, NULL, 'd' }, { "net", 1, NULL, 'N' }, { "rng", 0, NULL, 'R' },
+		{ "device-timeout", 1, NULL, 'D' }, { "share", 1, NULL, 's' },
 		{ "help", 0, NULL, 'h' }, { 0 },
 	};
 	struct hv_config cfg = { .memory = 64 << 20, .vcpus = 1, .max_vcpus = 1, .weight = HV_WEIGHT };
 	struct link link[2] = { { .line = 0, .in = STDIN_FILENO, .out = STDOUT_FILENO } };
 	struct vmi_machine begin = { 0 }, built = { 0 }, end = { 0 };
 	char name[HV_NAME_LEN], cmdline[VMI_CMDLINE_MAX] = "";
-	static struct device_list list;
+	static struct device_list list = { .patience = DEVICES_PATIENCE };
 	struct devices *devices = NULL;
 	struct vmi_dom_info info;
 	struct hv_error err;
@@ -300,6 +305,10 @@ int main(int argc, char **argv)
 			break;
 		case 'R':
 			if (!option_rng(&list))
+				return EXIT_USAGE;
+			break;
+		case 'D':
+			if (!option_device_timeout(&list, optarg))
 				return EXIT_USAGE;
 			break;
 		case 's':

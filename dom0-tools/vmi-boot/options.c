@@ -108,3 +108,11 @@ bool option_rng(struct device_list *l)
 	snprintf(l->names[l->nr - 1], DEVICE_NAME_LEN, "rng0");
 	return true;
 }
+
+bool option_device_timeout(struct device_list *l, const char *text)
+{
+	if (parse_uint(text, &l->patience) && l->patience <= 86400)
+		return true;
+	fprintf(stderr, "vmi-boot: --device-timeout %s: give seconds, up to 86400\n", text);
+	return false;
+}

@@ -181,7 +181,7 @@ static bool open_manager(struct domain *d, bool resume, struct hv_error *err)
 {
 	struct devices_config cfg = {
 		.domid = d->domid, .memory = dom_built_memory(d->live), .share_full = config_shares_memory(d->live), .resume = resume,
-		.simulate = vmid.ops == &hv_sim, .event = told, .arg = d,
+		.simulate = vmid.ops == &hv_sim, .patience = vmid.patience, .event = told, .arg = d,
 	};
 	char *dir = xasprintf("%s/devices", vmid.run_dir);
 

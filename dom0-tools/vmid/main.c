@@ -36,6 +36,7 @@ struct settings vmid = {
 	.log_dir = "/var/log/vmid",
 	.group = "vmi",
 	.log_max = 1 << 20,
+	.patience = DEVICES_PATIENCE,
 	.ops = &hv_vmi,
 };
 
@@ -65,6 +66,9 @@ static const char help[] =
 	"  --log-size KIB         a log's size before it is rotated (1024)\n"
 	"  --group NAME           who may use the full socket besides root (vmi)\n"
 	"  --user NAME            run as this user after the start\n"
+	"  --device-timeout SECONDS\n"
+	"                         a device's process that answers nothing for so long is killed\n"
+	"                         and started again (30; 0: never)\n"
 	"  --no-autostart         do not start the domains marked for it\n"
 	"  --help\n";
 
@@ -217,12 +221,13 @@ static bool first_start(void)
 
 int main(int argc, char **argv)
 {
-	enum { SIMULATE = 256, RUN_DIR, STATE_DIR, LOG_DIR, LOG_SIZE, GROUP, USER, NO_AUTOSTART };
+	enum { SIMULATE = 256, RUN_DIR, STATE_DIR, LOG_DIR, LOG_SIZE, GROUP, USER, NO_AUTOSTART, DEVICE_TIMEOUT };
 	static const struct option longs[] = {
 		{ "simulate", optional_argument, NULL, SIMULATE }, { "run-dir", required_argument, NULL, RUN_DIR },
 		{ "state-dir", required_argument, NULL, STATE_DIR }, { "log-dir", required_argument, NULL, LOG_DIR },
 		{ "log-size", required_argument, NULL, LOG_SIZE }, { "group", required_argument, NULL, GROUP },
 		{ "user", required_argument, NULL, USER }, { "no-autostart", no_argument, NULL, NO_AUTOSTART },
+		{ "device-timeout", required_argument, NULL, DEVICE_TIMEOUT },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	const char *user = NULL, *arg = NULL;
@@ -259,6 +264,12 @@ int main(int argc, char **argv)
 			break;
 		case USER:
 			user = optarg;
+			break;
+		case DEVICE_TIMEOUT:
+			if (!parse_uint(optarg, &vmid.patience) || vmid.patience > 86400) {
+				fprintf(stderr, "vmid: --device-timeout %s: give seconds, up to 86400\n", optarg);
+				return EX_BAD_USAGE;
+			}
 			break;
 		case NO_AUTOSTART:
 			autostart = false;

@@ -21,6 +21,7 @@
 struct settings {
 	const char *run_dir, *state_dir, *log_dir;
 	const char *group;		/* who may use the full socket */
+	unsigned int patience;		/* with back ends: see devices.h */
 	uint64_t log_max;		/* bytes of a log before it is rotated */
 	const struct hv_ops *ops;
 	struct hv *hv;

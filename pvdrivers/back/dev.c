@@ -310,12 +310,19 @@ static void port_event(struct loop_op *op, int res)
 
 void dev_told(struct dev *d, const char *line)
 {
+	char answer[24];
+	int n;
+
 	if (!strcmp(line, "quit")) {
 		if (d->quitting)
 			return;
 		d->quitting = true;
 		if (d->started)
 			stop(d);
+	} else if (!strncmp(line, "alive ", 6)) {
+		/* The manager looks if the loop turns. Not say(): nothing may hold this back. */
+		n = snprintf(answer, sizeof(answer), "%.20s\n", line);
+		send(d->ctl, answer, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} else if (!d->ops->told || !d->ops->told(d, line)) {
 		dev_log(d, "not understood: %s", line);
 	}

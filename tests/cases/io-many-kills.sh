@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: The back ends of a guest's disks are killed a hundred times under load: no error in the guest, nothing lost.
+# proves: The back ends of a guest's disks are stopped once and killed a hundred times under load: they are replaced, no error in the guest, nothing lost.
 # seconds: 800
 # long: yes
 . tests/lib/case.sh

@@ -11,19 +11,22 @@ clean_ext4() {
 	e2fsck -fn "$1" >"$tmp/fsck" 2>&1 || { cat "$tmp/fsck"; fail "the file system is damaged"; }
 }
 
-# killed_back_ends TIMES: a guest writes and verifies while its back ends are killed.
+# killed_back_ends TIMES: a guest writes and verifies while its back ends are killed; before that they are stopped once, and noticed.
 killed_back_ends() {
 	cat >"$tmp/beside" <<-END
-		(n=0
+		(usleep 2500000
+		kill -STOP \$(pidof vmi-back) && echo "stopped back ends" >/dev/console
+		usleep 9000000
+		n=0
 		while [ \$n -lt $1 ]; do
 			usleep 2500000
 			pid=\$(pidof vmi-back) && kill -9 \$pid && n=\$((n + 1)) && echo "killed back ends, \$n" >/dev/console
 		done) &
 	END
 	ext4_image "$tmp/image" 64M
-	status 0 $LAB --domu --disk "$tmp/image" --disk 64M --beside "$tmp/beside" --timeout $((200 + 9 * $1)) --console "$tmp/console" -- \
-		sh -c "mkdir /mnt && mount -t ext4 /dev/vda /mnt || exit 1
-		/opt/vmi/disk verify /dev/vdb $((10 + 5 * $1)) & disk=\$!
+	status 0 $LAB --domu --disk "$tmp/image" --disk 64M --beside "$tmp/beside" --timeout $((210 + 9 * $1)) --console "$tmp/console" \
+		--boot "--device-timeout 4" -- sh -c "mkdir /mnt && mount -t ext4 /dev/vda /mnt || exit 1
+		/opt/vmi/disk verify /dev/vdb $((22 + 5 * $1)) & disk=\$!
 		n=0
 		while kill -0 \$disk 2>/dev/null; do
 			cp /bin/busybox /mnt/\$((n % 4)) && sync && cmp /bin/busybox /mnt/\$((n % 4)) || exit 1
@@ -33,6 +36,9 @@ killed_back_ends() {
 	cat "$tmp/out"
 	no_complaints "$tmp/console"
 	grep -aq "killed back ends, $1" "$tmp/console" || fail "not all of the back ends were killed in time"
+	for disk in vda vdb; do
+		cat "$tmp/out" "$tmp/err" "$tmp/console" | grep -aq "$disk: its back end .* has not answered for 4 s" || fail "nobody noticed that the back end of $disk was stopped"
+	done
 	grep -aE 'I/O error|Buffer I/O|EXT4-fs error|EXT4-fs warning' "$tmp/console" && fail "the guest saw errors"
 	clean_ext4 "$tmp/image"
 }

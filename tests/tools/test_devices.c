@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, and windows that lie are refused.
+ * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs is killed and a slow one is not, and windows that lie are refused.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/build.h"
@@ -237,6 +240,69 @@ static void interfaces_that_cannot_be(void)
 	devices_close(b);
 }
 
+/* What the back end was asked last: its number, or 0. */
+static unsigned int question(int fd)
+{
+	char line[64] = "";
+	unsigned int nr = 0;
+
+	return recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT) > 0 && sscanf(line, "alive %u\n", &nr) == 1 ? nr : 0;
+}
+
+static void a_back_end_that_hangs_is_killed(void)
+{
+	struct devices m = { .cfg = { .patience = 30, .event = on_event } };
+	struct slot *s = &m.slot[0];
+	uint64_t now = now_ns();
+	char answer[64];
+	int pair[2];
+
+	*s = (struct slot){ .phase = P_RUNNING, .dev = { .name = "vda" } };
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	s->ctl = pair[0];
+	s->pid = fork();
+	if (!s->pid) {
+		for (;;)
+			pause();
+	}
+	s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
+	CU_ASSERT_FATAL(s->pidfd >= 0);
+	alive_begin(&m, s);
+	/* It answers, late, but each time: for hours. */
+	for (int i = 0; i < 2000; i++) {
+		now += 8 * SECOND;
+		alive_on_time(&m, s, now);
+		CU_ASSERT_EQUAL(question(pair[1]), s->asked);
+		if (i % 4 == 3) {
+			snprintf(answer, sizeof(answer), "alive %u\n", s->asked);
+			CU_ASSERT(write(pair[1], answer, strlen(answer)) > 0);
+		}
+	}
+	CU_ASSERT_EQUAL(s->asked, 2000);
+	/* However long nobody looked, that is one question. */
+	now += 3600 * SECOND;
+	alive_on_time(&m, s, now);
+	CU_ASSERT(!back_is_over(s) && s->look_at > now);
+	/* An answer to another question, and other words, are none. */
+	CU_ASSERT(write(pair[1], "alive 7\nlog alive\nalive x\n", 27) == 27);
+	for (int i = 0; i < 4; i++) {
+		CU_ASSERT_FALSE(back_is_over(s));
+		now += 8 * SECOND;
+		alive_on_time(&m, s, now);
+	}
+	CU_ASSERT(strstr(last, "has not answered for 30 s") && strstr(last, "--device-timeout"));
+	back_wait(s, 10000);
+	CU_ASSERT(back_is_over(s));
+	CU_ASSERT_EQUAL(s->look_at, 0);
+	/* Nobody is asked where there is no limit. */
+	m.cfg.patience = 0;
+	alive_begin(&m, s);
+	alive_on_time(&m, s, now + 3600 * SECOND);
+	CU_ASSERT_EQUAL(s->asked, 0);
+	slot_give_back(s);
+	close(pair[1]);
+}
+
 static const char *windows(struct vmi_bus bus)
 {
 	struct devices m = { .cfg.memory = 64 << 20, .bus = &bus };
@@ -267,4 +333,4 @@ static void windows_that_lie_are_refused(void)
 }
 
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
-      TEST(interfaces_that_cannot_be), TEST(windows_that_lie_are_refused))
+      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(windows_that_lie_are_refused))
