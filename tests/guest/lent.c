@@ -106,6 +106,28 @@ static void check_pattern(const uint64_t *p, size_t len, uint64_t seed, const ch
 		check(p[i] == mix(seed + i), "%s: wrong data at byte %zu", what, i * 8);
 }
 
+/* A new domain whose memory at GPA is lent and mapped. */
+struct lent {
+	uint64_t before, *p;
+	uint32_t id;
+	int fd;
+};
+
+static struct lent new_lent(void)
+{
+	struct lent l = { .before = free_memory(), .id = new_domain() };
+
+	l.fd = window(l.id, GPA, WINDOW);
+	l.p = map_window(l.fd, WINDOW);
+	return l;
+}
+
+static void give_back(const struct lent *l)
+{
+	munmap(l->p, WINDOW);
+	close(l->fd);
+}
+
 /* ---- the window ------------------------------------------------------------------ */
 
 static void both_sides(void)
@@ -213,27 +235,22 @@ static int open_disk(void)
 
 static void direct(void)
 {
-	uint64_t before, *p;
-	uint32_t id;
-	int fd, disk;
+	struct lent l;
+	int disk;
 
 	begin();
 	disk = open_disk();
-	before = free_memory();
-	id = new_domain();
-	fd = window(id, GPA, WINDOW);
-	p = map_window(fd, WINDOW);
+	l = new_lent();
 	for (unsigned int i = 0; i < scaled(4); i++) {
-		pattern(p, WINDOW, i);
-		check(pwrite(disk, p, WINDOW, 0) == (long)WINDOW, "direct write: %s", strerror(errno));
-		memset(p, 0x55, WINDOW);
-		check(pread(disk, p, WINDOW, 0) == (long)WINDOW, "direct read: %s", strerror(errno));
-		check_pattern(p, WINDOW, i, "through the disk");
+		pattern(l.p, WINDOW, i);
+		check(pwrite(disk, l.p, WINDOW, 0) == (long)WINDOW, "direct write: %s", strerror(errno));
+		memset(l.p, 0x55, WINDOW);
+		check(pread(disk, l.p, WINDOW, 0) == (long)WINDOW, "direct read: %s", strerror(errno));
+		check_pattern(l.p, WINDOW, i, "through the disk");
 	}
-	munmap(p, WINDOW);
-	close(fd);
-	end_domain(id);
-	expect_free(before, "at the end");
+	give_back(&l);
+	end_domain(l.id);
+	expect_free(l.before, "at the end");
 }
 
 static void queue(struct io_uring *ring, int disk, char *p, bool write)
@@ -267,56 +284,48 @@ static void wait_for(struct io_uring *ring)
 static void uring(void)
 {
 	struct io_uring ring;
-	uint64_t before, *p;
-	uint32_t id;
-	int fd, disk;
+	struct lent l;
+	int disk;
 
 	begin();
 	disk = open_disk();
-	before = free_memory();
-	id = new_domain();
-	fd = window(id, GPA, WINDOW);
-	p = map_window(fd, WINDOW);
+	l = new_lent();
 	check(!io_uring_queue_init(64, &ring, 0), "io_uring_queue_init");
 	for (unsigned int i = 0; i < scaled(4); i++) {
-		pattern(p, WINDOW, i);
-		queue(&ring, disk, (char *)p, true);
+		pattern(l.p, WINDOW, i);
+		queue(&ring, disk, (char *)l.p, true);
 		wait_for(&ring);
-		memset(p, 0x55, WINDOW);
-		queue(&ring, disk, (char *)p, false);
+		memset(l.p, 0x55, WINDOW);
+		queue(&ring, disk, (char *)l.p, false);
 		wait_for(&ring);
-		check_pattern(p, WINDOW, i, "through io_uring");
+		check_pattern(l.p, WINDOW, i, "through io_uring");
 	}
-	queue(&ring, disk, (char *)p, false);
-	munmap(p, WINDOW);
-	close(fd);
-	end_domain(id);
-	printf("%ld KiB of %lu wait for the disk\n", (long)(before - free_memory()) / 1024, WINDOW >> 10);
+	queue(&ring, disk, (char *)l.p, false);
+	give_back(&l);
+	end_domain(l.id);
+	printf("%ld KiB of %lu wait for the disk\n", (long)(l.before - free_memory()) / 1024, WINDOW >> 10);
 	wait_for(&ring);
-	expect_free(before, "after the last transfer");
+	expect_free(l.before, "after the last transfer");
 }
 
 /* A few pages in a pipe: the others are back at once, these when they were read. */
 static void in_flight(void)
 {
 	static char out[8 * PAGE];
-	uint64_t before, *p;
-	uint32_t id;
 	int fd, pipe_fd[2];
+	struct lent l;
+	uint32_t id;
+	void *p;
 
 	begin();
-	before = free_memory();
-	id = new_domain();
-	fd = window(id, GPA, WINDOW);
-	p = map_window(fd, WINDOW);
-	pattern(p, WINDOW, 7);
+	l = new_lent();
+	pattern(l.p, WINDOW, 7);
 	must(pipe(pipe_fd));
-	check(vmsplice(pipe_fd[1], &(struct iovec){ p, sizeof(out) }, 1, 0) == sizeof(out), "vmsplice: %s", strerror(errno));
-	munmap(p, WINDOW);
-	close(fd);
-	check(lent_bytes(id) == sizeof(out), "%lu bytes are lent, not %zu", lent_bytes(id), sizeof(out));
-	end_domain(id);
-	check(before - free_memory() == sizeof(out), "%ld KiB wait for the pipe, not %zu", (long)(before - free_memory()) / 1024, sizeof(out) >> 10);
+	check(vmsplice(pipe_fd[1], &(struct iovec){ l.p, sizeof(out) }, 1, 0) == sizeof(out), "vmsplice: %s", strerror(errno));
+	give_back(&l);
+	check(lent_bytes(l.id) == sizeof(out), "%lu bytes are lent, not %zu", lent_bytes(l.id), sizeof(out));
+	end_domain(l.id);
+	check(l.before - free_memory() == sizeof(out), "%ld KiB wait for the pipe, not %zu", (long)(l.before - free_memory()) / 1024, sizeof(out) >> 10);
 	/* Who has the frames now writes to them: the pipe's are not among these. */
 	id = new_domain();
 	fd = window(id, 0, MEMORY);
@@ -327,7 +336,7 @@ static void in_flight(void)
 	munmap(p, MEMORY);
 	close(fd);
 	end_domain(id);
-	expect_free(before, "after the pipe was read");
+	expect_free(l.before, "after the pipe was read");
 }
 
 /* ---- the end, in any order ----------------------------------------------------------- */
