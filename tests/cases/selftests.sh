@@ -5,5 +5,5 @@
 . tests/lib/case.sh
 
 tests/debian/build && tests/selftests/build || error "it could not be built (see the log)"
-tests/selftests/run --short || fail "results differ (see the log)"
+tests/selftests/run --short --timeout 420 || fail "results differ (see the log)"
 pass
