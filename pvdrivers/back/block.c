@@ -9,7 +9,9 @@
  * alone, and are copied.
  *
  * What is acknowledged is as safe as the cache mode says: flush is fdatasync().
- * Errors go to the guest as VIRTIO_BLK_S_IOERR, and as a line to the manager.
+ * Errors go to the manager as a line, and to the guest as VIRTIO_BLK_S_IOERR; or, as
+ * the disk's owner wants it (errors=, rerrors=), the request is held and tried again every
+ * second. It is in flight all that time: it survives a kill, and a reset drops it.
  *
  * Trust: the file is the manager's choice; everything in a request is checked here
  *        after ring.c checked where it lies.
@@ -31,12 +33,17 @@
 
 #define QUEUE_SIZE	256
 #define SEG_MAX		(QUEUE_SIZE - 2)	/* with the header and the status a full indirect table */
+#define RETRY_NS	1000000000ull	/* what is held is tried again */
 #define RANGE_MAX	(1u << 22)		/* sectors of a discard: 2 GiB, so that none takes too long */
+
+/* What becomes of a request that failed. */
+enum policy { REPORT, STOP, ENOSPACE, IGNORE };
+static const char *const policies[] = { "report", "stop", "enospace", "ignore" };
 
 struct request {
 	struct loop_op op;
 	struct block *b;
-	struct request *next_free;
+	struct request *next_free;	/* or the next one that is held */
 	struct ring_chain c;
 	unsigned int queue;
 	uint32_t type, flags;
@@ -46,6 +53,7 @@ struct request {
 	uint8_t *status;		/* the guest's byte for it */
 	uint64_t began;
 	bool syncing;			/* it is done, but for the medium */
+	bool failed;			/* and was held for it, at least once */
 	struct iovec iov[QUEUE_SIZE];
 };
 
@@ -59,6 +67,9 @@ struct block {
 	struct request *free;		/* as many as all queues have entries */
 	unsigned int in_flight;		/* of all queues; without `alone` */
 	struct request *alone;		/* waits until nothing is in flight; nothing else is taken meanwhile */
+	enum policy on_read, on_write;
+	struct request *held;		/* failed, and wait for their next try; without in_flight */
+	struct loop_timer retry;
 	uint64_t now;			/* of this round; 0: not asked yet */
 };
 
@@ -114,6 +125,8 @@ static void give_back(struct request *r, uint8_t status)
 	uint32_t written = 1;
 
 	account(b, r, status);
+	if (r->failed && b->d->state->block.held && !--b->d->state->block.held)
+		dev_log(b->d, "what waited for the end of an error is done: the disk goes on");
 	WRITE_ONCE(*r->status, status);
 	/* The status is the last byte; without all the bytes before it, none counts. */
 	if (status == VIRTIO_BLK_S_OK && (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_GET_ID))
@@ -137,20 +150,40 @@ static const char *verb(uint32_t type)
 	}
 }
 
+static bool is_held(const struct request *r, enum policy p, bool no_space)
+{
+	/* What the kernel could not write of its cache it forgets: the next flush would succeed without it. */
+	if (r->syncing && !r->b->disk.direct)
+		return false;
+	/* A driver that resets the device wants it no more; who only ends leaves it to the next one. */
+	if (!r->b->d->started && !r->b->d->quitting)
+		return false;
+	return p == STOP || (p == ENOSPACE && no_space);
+}
+
 static void fail(struct request *r, int error)
 {
 	struct block *b = r->b;
+	struct back_block_stats *s = &b->d->state->block;
+	enum policy p = r->type == VIRTIO_BLK_T_IN ? b->on_read : b->on_write;
+	bool no_space = error == ENOSPC || error == EDQUOT, hold = is_held(r, p, no_space);
+	const char *what = error == ENODATA ? "the image ends before; was it made smaller?" :
+			   no_space ? "no space left for the image" : strerror(error);
 
-	if (error == ENODATA)
-		dev_error(b->d, "read at sector %llu: the image ends before; was it made smaller?",
-			  (unsigned long long)((r->offset + r->done) / SECTOR));
-	else if (error == ENOSPC || error == EDQUOT)
-		dev_error(b->d, "%s at sector %llu: no space left for the image", verb(r->type),
-			  (unsigned long long)((r->offset + r->done) / SECTOR));
-	else
-		dev_error(b->d, "%s at sector %llu: %s", verb(r->type), (unsigned long long)((r->offset + r->done) / SECTOR),
-			  strerror(error));
-	give_back(r, VIRTIO_BLK_S_IOERR);
+	/* Of those that are held, the first one speaks for all. */
+	if (!hold || !s->held)
+		dev_error(b->d, "%s at sector %llu: %s%s", verb(r->type), (unsigned long long)((r->offset + r->done) / SECTOR), what,
+			  hold ? "; it is held and tried again every second, the guest waits" : "");
+	if (!hold) {
+		give_back(r, p == IGNORE ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	s->held += !r->failed;
+	s->held_error = error;
+	r->failed = true;
+	r->next_free = b->held;
+	b->held = r;
+	loop_time(&b->retry, RETRY_NS);
 }
 
 /* ---- transfers ---- */
@@ -257,6 +290,26 @@ static void begin_transfer(struct request *r)
 	submit(r);
 }
 
+/* Another try of all that is held. */
+static void retry(void *arg)
+{
+	struct block *b = arg;
+	struct request *r;
+
+	/* One that has to be alone ends the round: what is left comes with the next one. */
+	while (b->d->started && !b->alone && (r = b->held)) {
+		b->held = r->next_free;
+		if (!r->done && !r->syncing && (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_OUT)) {
+			begin_transfer(r);
+		} else {
+			b->in_flight++;
+			submit(r);
+		}
+	}
+	if (b->held)
+		loop_time(&b->retry, RETRY_NS);
+}
+
 static bool inside(const struct block *b, uint64_t sector, uint64_t bytes)
 {
 	return bytes % SECTOR == 0 && sector <= b->disk.size / SECTOR && bytes / SECTOR <= b->disk.size / SECTOR - sector;
@@ -301,7 +354,7 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 	r->op.done = request_done;
 	r->op.fd = -1;
 	r->done = r->offset = 0;
-	r->syncing = false;
+	r->syncing = r->failed = false;
 	r->began = now(b);
 	if (!c->nr_in || !ring_gather(&hdr, c->iov, c->nr_out, 0, sizeof(hdr))) {
 		dev_break(b->d, "queue %u: a request has no %s", q, c->nr_in ? "header" : "status");
@@ -430,7 +483,16 @@ static void block_start(struct dev *d)
 /* The end of a round sees when nothing is in flight. */
 static void block_stop(struct dev *d)
 {
-	(void)d;
+	struct block *b = d->priv;
+	struct request *r;
+
+	/* One that is held stays so in the state file, for the next back end, or until the reset is done. */
+	while ((r = b->held)) {
+		b->held = r->next_free;
+		r->next_free = b->free;
+		b->free = r;
+	}
+	d->state->block.held = 0;
 }
 
 static void set_config(struct dev *d)
@@ -465,6 +527,9 @@ static void block_init(struct dev *d)
 	d->priv = b;
 	b->d = d;
 	disk_open(&b->disk, b->fd, b->readonly, b->cache);
+	b->retry.fn = retry;
+	b->retry.arg = b;
+	d->state->block.held = 0;
 	d->nr_queues = d->queues;
 	d->size_max = QUEUE_SIZE;
 	for (unsigned int i = 0; i < d->nr_queues * QUEUE_SIZE; i++) {
@@ -489,6 +554,14 @@ static void block_init(struct dev *d)
 	set_config(d);
 }
 
+static enum policy policy_arg(const char *name, const char *value)
+{
+	for (unsigned int i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		if (!strcmp(value, policies[i]))
+			return i;
+	die("%s=%s: give report, stop, enospace or ignore", name, value);
+}
+
 static bool block_arg(struct dev *d, const char *name, const char *value)
 {
 	struct block *b = &block;
@@ -502,6 +575,10 @@ static bool block_arg(struct dev *d, const char *name, const char *value)
 		b->discard = arg_bool(name, value);
 	} else if (!strcmp(name, "cache")) {
 		b->cache = strdup(value);
+	} else if (!strcmp(name, "errors")) {
+		b->on_write = policy_arg(name, value);
+	} else if (!strcmp(name, "rerrors")) {
+		b->on_read = policy_arg(name, value);
 	} else if (!strcmp(name, "serial")) {
 		if (strlen(value) > sizeof(b->serial))
 			die("serial=%s: at most %zu characters", value, sizeof(b->serial));
@@ -516,12 +593,17 @@ static bool block_told(struct dev *d, const char *line)
 {
 	struct block *b = d->priv;
 
+	if (!strcmp(line, "retry")) {
+		retry(b);
+		return true;
+	}
 	if (strcmp(line, "resize"))
 		return false;
 	b->disk.size = disk_size(&b->disk);
 	set_config(d);
 	dev_config_changed(d);
 	dev_log(d, "the disk has %llu sectors now", (unsigned long long)(b->disk.size / SECTOR));
+	retry(b);
 	return true;
 }
 
@@ -531,10 +613,14 @@ const struct dev_ops block_ops = {
 		"  readonly=0|1       default 0\n"
 		"  serial=TEXT        up to 20 characters\n"
 		"  cache=MODE         none (default; writeback where the file has no direct I/O), writeback, writethrough, unsafe\n"
-		"  discard=0|1        may the guest give space back (default 0)\n",
+		"  discard=0|1        may the guest give space back (default 0)\n"
+		"  errors=POLICY      of writes: report (default: the guest gets the error), stop (the request is held, and tried\n"
+		"                     again every second), enospace (stop where space is lacking, else report), ignore\n"
+		"  rerrors=POLICY     of reads\n",
 	.device = VIRTIO_ID_BLOCK,
 	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), -1 },
-	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE, -1 },
+	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
+				  IORING_OP_TIMEOUT, -1 },
 	.arg = block_arg,
 	.init = block_init,
 	.start = block_start,

@@ -78,6 +78,25 @@ void loop_poll(struct loop_op *op, int fd)
 	arm(op);
 }
 
+static void time_is_up(struct loop_op *op, int res)
+{
+	struct loop_timer *t = (struct loop_timer *)op;
+
+	(void)res;
+	t->running = false;
+	t->fn(t->arg);
+}
+
+void loop_time(struct loop_timer *t, uint64_t ns)
+{
+	if (t->running)
+		return;
+	t->running = true;
+	t->op = (struct loop_op){ time_is_up, -1 };
+	t->after = (struct __kernel_timespec){ ns / 1000000000, ns % 1000000000 };
+	io_uring_prep_timeout(loop_sqe(&t->op), &t->after, 0, 0);
+}
+
 void loop_round(void)
 {
 	struct io_uring_cqe *cqe;

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/time_types.h>
+
 struct io_uring_sqe;
 
 /* Embedded in what the callback is about. */
@@ -24,10 +26,21 @@ struct loop_op {
 	int fd;			/* of a poll, which is armed again; else -1 */
 };
 
+/* Calls fn once; the kind names IORING_OP_TIMEOUT. */
+struct loop_timer {
+	struct loop_op op;
+	struct __kernel_timespec after;
+	void (*fn)(void *arg);
+	void *arg;
+	bool running;
+};
+
 /* Set up, with the opcodes (beside polls) that the kind uses, ending in -1; all others are refused by the kernel. */
 void loop_init(const int *opcodes, int lock_fd);
 /* Call op->done whenever fd becomes readable. */
 void loop_poll(struct loop_op *op, int fd);
+/* In so many nanoseconds; nothing where it runs already. */
+void loop_time(struct loop_timer *t, uint64_t ns);
 /* A request to fill in: its completion calls op->done. Never NULL. */
 struct io_uring_sqe *loop_sqe(struct loop_op *op);
 /* One round: submit, wait for at least one completion, call back all that are there. */

@@ -37,6 +37,7 @@ struct back_block_stats {
 	uint64_t flush_req, flush_ns;
 	uint64_t discard_req, discard_bytes;	/* and write-zeroes */
 	uint64_t errors;
+	uint64_t held, held_error;		/* requests that failed and wait for another try; the last errno of them */
 };
 
 struct back_net_stats {

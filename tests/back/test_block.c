@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * test_block.c - the program vmi-back as a disk: every type of request, every way to
- * be wrong, features, reset, resize, errors of the file, batches; and killed 100
+ * be wrong, features, reset, resize, errors of the file and what the owner wants done about them, batches; and killed 100
  * times under load, with its data verified: no request is lost, doubled or fails.
  */
 #include <errno.h>
@@ -374,6 +374,96 @@ static void file_errors(void)
 	end();
 }
 
+/* A request that is not answered, though asked again and again. */
+static int held(uint32_t type, uint64_t sector, const char *says)
+{
+	uint16_t h;
+	uint32_t n;
+	int head = ask(0, type, sector, 4096);
+
+	memset(guest_data(&g, 0, head), 'x', 4096);
+	guest_kick(&g, 0);
+	CU_ASSERT(guest_hears(&g, says));
+	CU_ASSERT_FALSE(guest_next(&g, 0, &h, &n, 1300));
+	CU_ASSERT_EQUAL(g.state->block.held, 1);
+	return head;
+}
+
+static void answered(int head, uint8_t status)
+{
+	uint16_t h;
+	uint32_t n;
+
+	CU_ASSERT(guest_next(&g, 0, &h, &n, WAIT) && h == head);
+	CU_ASSERT_EQUAL(io_of(0, head)->status, status);
+}
+
+/* errors=, rerrors=: the owner decides if the guest hears of an error, or waits for its end. */
+static void policies(void)
+{
+	const char *const stop[] = { "block", file_arg, "cache=writeback", "errors=stop", "rerrors=stop", NULL };
+	const char *const others[] = { "block", file_arg, "cache=writeback", "errors=enospace", "rerrors=ignore", NULL };
+	const uint64_t far = DISK_BYTES / SECTOR - 8;
+	struct rlimit limit = { DISK_BYTES / 2, RLIM_INFINITY }, old;
+	char block[4096] = "x";
+	int head;
+
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	limit.rlim_max = old.rlim_max;
+	begin(1, "cache=writeback", NULL);
+	end();
+	guest_init(&g, 1);
+	CU_ASSERT_FATAL(guest_run(&g, stop));
+	CU_ASSERT(guest_up(&g, ALL));
+	/* A read of what is not there. */
+	CU_ASSERT(!ftruncate(file, DISK_BYTES / 2));
+	head = held(VIRTIO_BLK_T_IN, far, "error read at sector 8184: the image ends before; was it made smaller?; it is held");
+	CU_ASSERT(!ftruncate(file, DISK_BYTES) && pwrite(file, "back", 4, far * SECTOR) == 4);
+	guest_tell(&g, "retry\n");
+	answered(head, VIRTIO_BLK_S_OK);
+	CU_ASSERT(!memcmp(guest_data(&g, 0, head), "back", 4));
+	CU_ASSERT(guest_hears(&g, "the disk goes on"));
+	CU_ASSERT(g.state->block.held == 0 && g.state->block.errors == 0);
+	/* A write for which there is no room, until there is; others go on. */
+	CU_ASSERT(!prlimit(g.pid, RLIMIT_FSIZE, &limit, NULL));
+	head = held(VIRTIO_BLK_T_OUT, far, "error write at sector 8184: File too large; it is held");
+	CU_ASSERT_EQUAL(request(VIRTIO_BLK_T_OUT, 8, block, NULL, 4096), VIRTIO_BLK_S_OK);
+	CU_ASSERT(!prlimit(g.pid, RLIMIT_FSIZE, &old, NULL));
+	answered(head, VIRTIO_BLK_S_OK);
+	CU_ASSERT(pread(file, block, 4096, far * SECTOR) == 4096 && block[0] == 'x' && block[4095] == 'x');
+	/* It outlives the process. */
+	CU_ASSERT(!prlimit(g.pid, RLIMIT_FSIZE, &limit, NULL));
+	CU_ASSERT(pwrite(file, "yyyy", 4, far * SECTOR) == 4);
+	head = held(VIRTIO_BLK_T_OUT, far, "error write at sector 8184: File too large; it is held");
+	guest_kill(&g);
+	CU_ASSERT_FATAL(guest_run(&g, stop));
+	answered(head, VIRTIO_BLK_S_OK);
+	CU_ASSERT_EQUAL(g.state->block.held, 0);
+	CU_ASSERT(pread(file, block, 4096, far * SECTOR) == 4096 && block[0] == 'x' && block[4095] == 'x');
+	/* The driver's reset drops it. */
+	CU_ASSERT(!prlimit(g.pid, RLIMIT_FSIZE, &limit, NULL));
+	held(VIRTIO_BLK_T_OUT, far, "File too large; it is held");
+	guest_reset(&g);
+	CU_ASSERT_EQUAL(g.state->block.held, 0);
+	CU_ASSERT(guest_up(&g, ALL));
+	for (unsigned int i = 0; i < 2 * GUEST_ENTRIES; i++)
+		CU_ASSERT_EQUAL(request(VIRTIO_BLK_T_OUT, 8, block, NULL, 4096), VIRTIO_BLK_S_OK);
+	/* Detached, it does not wait for what is held. */
+	held(VIRTIO_BLK_T_OUT, far, "File too large; it is held");
+	end();
+
+	guest_init(&g, 1);
+	CU_ASSERT_FATAL(guest_run(&g, others));
+	CU_ASSERT(guest_up(&g, ALL));
+	CU_ASSERT(!prlimit(g.pid, RLIMIT_FSIZE, &limit, NULL));
+	CU_ASSERT_EQUAL(request(VIRTIO_BLK_T_OUT, far, block, NULL, 4096), VIRTIO_BLK_S_IOERR);
+	CU_ASSERT(!ftruncate(file, DISK_BYTES / 2));
+	CU_ASSERT_EQUAL(request(VIRTIO_BLK_T_IN, far, NULL, block, 4096), VIRTIO_BLK_S_OK);
+	CU_ASSERT(guest_hears(&g, "error read at sector 8184: the image ends before"));
+	end();
+}
+
 static void features_and_status(void)
 {
 	begin(1, "cache=writeback", NULL);
@@ -453,7 +543,7 @@ static void refused_arguments(void)
 	static const struct {
 		const char *arg, *says;
 	} bad[] = {
-		{ "files=3", "block has no argument 'files'" }, { "cache=fast", "give none, writeback" },
+		{ "files=3", "block has no argument 'files'" }, { "cache=fast", "give none, writeback" }, { "errors=some", "stop, enospace or ignore" },
 		{ "serial=123456789012345678901", "at most 20" }, { "readonly=2", "from 0 to 1" }, { "file=977", "not open" },
 		{ "nothing", "not NAME=VALUE" }, { "share=some", "bounce or full" }, { "queues=99", "from 1 to 26" },
 	};
@@ -577,5 +667,5 @@ static void killed_under_load(void)
 }
 
 TESTS("vmi-back block", TEST(requests_none), TEST(requests_writeback), TEST(requests_writethrough), TEST(requests_unsafe),
-      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(features_and_status),
+      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(policies), TEST(features_and_status),
       TEST(hostile_requests), TEST(refused_arguments), TEST(killed_under_load))
