@@ -27,8 +27,9 @@ def by_cd(cpu, machine, way, mem, tmp):
             "-display", "none", "-no-reboot", "-serial", "stdio", "-cdrom", iso(tmp)]
     if way == "uefi":
         args += ["-bios", "/usr/share/ovmf/OVMF.fd"]
-    with open(f"{tmp}/console", "w+b") as log:
-        proc = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+    # Read by a second opening: seeking in the first would move where QEMU writes.
+    with open(f"{tmp}/console", "wb") as out, open(f"{tmp}/console", "rb") as log:
+        proc = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
                                 preexec_fn=die_with_parent)
         typed, end = False, time.monotonic() + 170
         try:
