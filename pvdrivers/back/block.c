@@ -8,7 +8,8 @@
  * whose place or buffers the file does not take (disk_fits) wait until they are
  * alone, and are copied.
  *
- * What is acknowledged is as safe as the cache mode says: flush is fdatasync().
+ * What is acknowledged is as safe as the cache mode says: flush is fdatasync(). The driver
+ * may switch a cache off that the mode allows (CONFIG_WCE).
  * Errors go to the manager as a line, and to the guest as VIRTIO_BLK_S_IOERR; or, as
  * the disk's owner wants it (errors=, rerrors=), the request is held and tried again every
  * second. It is in flight all that time: it survives a kill, and a reset drops it.
@@ -21,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <liburing.h>
 #include <linux/falloc.h>
@@ -53,6 +55,7 @@ struct request {
 	uint8_t *status;		/* the guest's byte for it */
 	uint64_t began;
 	bool syncing;			/* it is done, but for the medium */
+	bool durable;			/* a write whose parts so far are on the medium */
 	bool failed;			/* and was held for it, at least once */
 	struct iovec iov[QUEUE_SIZE];
 };
@@ -212,6 +215,7 @@ static void submit(struct request *r)
 		else
 			io_uring_prep_writev(sqe, b->disk.fd, r->data, r->nr_data, r->offset + r->done);
 		sqe->rw_flags = b->disk.sync ? RWF_DSYNC : 0;
+		r->durable &= b->disk.sync;
 		break;
 	default:
 		if (r->type == VIRTIO_BLK_T_DISCARD || r->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
@@ -258,6 +262,11 @@ static bool transferred(struct request *r, int res)
 	r->done += res;
 	if (r->done < r->len) {
 		r->nr_data = ring_cut(r->data, r->nr_data, res, r->len - r->done);
+		return true;
+	}
+	/* It was on its way when the driver switched the cache off. */
+	if (r->type == VIRTIO_BLK_T_OUT && k->sync && !r->durable) {
+		r->syncing = true;
 		return true;
 	}
 	give_back(r, VIRTIO_BLK_S_OK);
@@ -355,6 +364,7 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 	r->op.fd = -1;
 	r->done = r->offset = 0;
 	r->syncing = r->failed = false;
+	r->durable = true;
 	r->began = now(b);
 	if (!c->nr_in || !ring_gather(&hdr, c->iov, c->nr_out, 0, sizeof(hdr))) {
 		dev_break(b->d, "queue %u: a request has no %s", q, c->nr_in ? "header" : "status");
@@ -476,8 +486,35 @@ static void block_start(struct dev *d)
 	struct block *b = d->priv;
 
 	/* Who does not know of flush counts on every write being on the medium. */
-	b->disk.sync = (b->cache && !strcmp(b->cache, "writethrough")) ||
+	b->disk.sync = (b->cache && !strcmp(b->cache, "writethrough")) || d->state->block.through ||
 		       (!b->disk.unsafe && !(d->agreed & 1ull << VIRTIO_BLK_F_FLUSH));
+}
+
+static void set_config(struct dev *d);
+
+/* Known to the guest, and to the next back end. */
+static void set_through(struct dev *d, bool through)
+{
+	d->state->block.through = through;
+	set_config(d);
+	dev_config_changed(d);
+}
+
+/* The driver switches its write cache. */
+static void block_config_written(struct dev *d)
+{
+	struct virtio_blk_config *c = (void *)d->config_guest;
+	struct block *b = d->priv;
+
+	if (!d->started || !(d->agreed & 1ull << VIRTIO_BLK_F_CONFIG_WCE))
+		return;
+	/* For what was acknowledged until now no flush may come any more. */
+	if (!c->wce && fdatasync(b->disk.fd)) {
+		dev_error(d, "flush: %s: the guest's write cache stays on", strerror(errno));
+		return;
+	}
+	set_through(d, !c->wce);
+	block_start(d);
 }
 
 /* The end of a round sees when nothing is in flight. */
@@ -493,6 +530,9 @@ static void block_stop(struct dev *d)
 		b->free = r;
 	}
 	d->state->block.held = 0;
+	/* The next driver's cache is on again. */
+	if (!d->quitting && d->state->block.through)
+		set_through(d, false);
 }
 
 static void set_config(struct dev *d)
@@ -506,6 +546,7 @@ static void set_config(struct dev *d)
 		.min_io_size = b->disk.io_min / SECTOR,
 		.opt_io_size = b->disk.io_opt / SECTOR,
 		.num_queues = d->nr_queues,
+		.wce = d->features & 1ull << VIRTIO_BLK_F_CONFIG_WCE && !d->state->block.through,
 		.max_discard_sectors = RANGE_MAX,
 		.max_discard_seg = 1,
 		.discard_sector_alignment = b->disk.physical / SECTOR,
@@ -549,6 +590,8 @@ static void block_init(struct dev *d)
 		d->features |= 1ull << VIRTIO_BLK_F_DISCARD;
 	if (!b->readonly && !b->disk.sync)
 		d->features |= 1ull << VIRTIO_BLK_F_FLUSH;
+	if (!b->readonly && !b->disk.sync && !b->disk.unsafe)
+		d->features |= 1ull << VIRTIO_BLK_F_CONFIG_WCE;
 	if (d->nr_queues > 1)
 		d->features |= 1ull << VIRTIO_BLK_F_MQ;
 	set_config(d);
@@ -618,7 +661,7 @@ const struct dev_ops block_ops = {
 		"                     again every second), enospace (stop where space is lacking, else report), ignore\n"
 		"  rerrors=POLICY     of reads\n",
 	.device = VIRTIO_ID_BLOCK,
-	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), -1 },
+	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(fdatasync), -1 },
 	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 				  IORING_OP_TIMEOUT, -1 },
 	.arg = block_arg,
@@ -627,5 +670,6 @@ const struct dev_ops block_ops = {
 	.stop = block_stop,
 	.kick = block_kick,
 	.settle = block_settle,
+	.config_written = block_config_written,
 	.told = block_told,
 };

@@ -38,6 +38,7 @@ struct back_block_stats {
 	uint64_t discard_req, discard_bytes;	/* and write-zeroes */
 	uint64_t errors;
 	uint64_t held, held_error;		/* requests that failed and wait for another try; the last errno of them */
+	uint64_t through;			/* 1: the driver has switched its write cache off */
 };
 
 struct back_net_stats {

@@ -464,6 +464,58 @@ static void policies(void)
 	end();
 }
 
+/* The driver writes the configuration; true: the device has obeyed. */
+static bool switch_cache(uint8_t wce)
+{
+	((struct virtio_blk_config *)g.slot->config_guest)->wce = wce;
+	WRITE_ONCE(g.slot->guest.config_gen, g.slot->guest.config_gen + 1);
+	guest_status(&g, g.slot->guest.status, 0);
+	for (int ms = 0; ms < WAIT && READ_ONCE(g.slot->back.config_seen) != g.slot->guest.config_gen; ms++)
+		usleep(1000);
+	return g.slot->back.config_seen == g.slot->guest.config_gen;
+}
+
+/* The guest's write cache, off and on, with writes on their way; it stays as it was in the next process, and not for the next driver. */
+static void cache_switch(void)
+{
+	static const char *const never[] = { "cache=writethrough", "cache=unsafe", "readonly=1" };
+	const char *args[] = { "block", file_arg, "cache=writeback", NULL };
+	struct virtio_blk_config *c;
+	uint16_t h;
+	uint32_t n;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		begin(1, never[i], NULL);
+		CU_ASSERT_FALSE(g.slot->back.features & 1ull << VIRTIO_BLK_F_CONFIG_WCE);
+		CU_ASSERT(guest_up(&g, ALL) && switch_cache(0));
+		end();
+	}
+	begin(1, "cache=writeback", NULL);
+	c = (void *)g.slot->config;
+	CU_ASSERT(g.slot->back.features & 1ull << VIRTIO_BLK_F_CONFIG_WCE);
+	/* One that knows no flush cannot have a cache, whatever it writes. */
+	CU_ASSERT(guest_up(&g, ~(1ull << VIRTIO_BLK_F_FLUSH)) && switch_cache(1));
+	CU_ASSERT(guest_up(&g, ALL) && c->wce == 1);
+	for (int round = 0; round < 20; round++) {
+		int nr = 0;
+
+		while (ask(0, VIRTIO_BLK_T_OUT, nr * 8, 4096) >= 0)
+			nr++;
+		guest_kick(&g, 0);
+		CU_ASSERT(switch_cache(round & 1));
+		CU_ASSERT_EQUAL(c->wce, round & 1);
+		for (int i = 0; i < nr; i++)
+			CU_ASSERT(guest_next(&g, 0, &h, &n, WAIT) && io_of(0, h)->status == VIRTIO_BLK_S_OK);
+	}
+	CU_ASSERT(switch_cache(0));
+	guest_kill(&g);
+	CU_ASSERT_FATAL(guest_run(&g, args));
+	CU_ASSERT(c->wce == 0 && g.state->block.through);
+	CU_ASSERT_EQUAL(request(VIRTIO_BLK_T_FLUSH, 0, NULL, NULL, 0), VIRTIO_BLK_S_OK);
+	CU_ASSERT(guest_up(&g, ALL) && c->wce == 1);
+	end();
+}
+
 static void features_and_status(void)
 {
 	begin(1, "cache=writeback", NULL);
@@ -667,5 +719,5 @@ static void killed_under_load(void)
 }
 
 TESTS("vmi-back block", TEST(requests_none), TEST(requests_writeback), TEST(requests_writethrough), TEST(requests_unsafe),
-      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(policies), TEST(features_and_status),
+      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(policies), TEST(cache_switch), TEST(features_and_status),
       TEST(hostile_requests), TEST(refused_arguments), TEST(killed_under_load))
