@@ -184,9 +184,9 @@ int broker_vhost(void)
 	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }
 
-int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
+static int run(enum broker_op op, uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
 {
-	struct broker_request r = { .op = BROKER_SPAWN, .domid = domid, .nr_fds = nr, .len = len };
+	struct broker_request r = { .op = op, .domid = domid, .nr_fds = nr, .len = len };
 	struct broker_answer a;
 	int rc;
 
@@ -196,6 +196,16 @@ int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, u
 	rc = ask(&r, fds, &a);
 	*pid = rc < 0 ? 0 : a.pid;
 	return rc;
+}
+
+int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
+{
+	return run(BROKER_SPAWN, domid, args, len, fds, nr, pid);
+}
+
+int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
+{
+	return run(BROKER_SERVE, domid, args, len, fds, nr, pid);
 }
 
 int broker_kill(int pidfd)

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #define BROKER_MAX_FDS	64
-#define BROKER_MAX_ARGS	2048
+#define BROKER_MAX_ARGS	4096
 
 /* Starts the process, which ends with its caller: a descriptor that hangs up when it ends, or a negative errno. */
 int broker_start(void);
@@ -38,12 +38,16 @@ int broker_vhost(void);
  * nr descriptors are 3, 4, ... A pidfd, and in *pid its number.
  */
 int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
+/* The same with the program that serves disks of other formats, in its sandbox (broker_handed.h). */
+int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
+/* Which program that is, if not the usual one: before broker_start(). The path stays the caller's. */
+extern const char *broker_server;
 /* Ends what was spawned. */
 int broker_kill(int pidfd);
 
 /* ---- broker_do.c: as whoever calls ---- */
 
-enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_KILL, NR_BROKER_OPS };
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_KILL, NR_BROKER_OPS };
 
 struct broker_request {
 	uint32_t op, domid, port, mtu;

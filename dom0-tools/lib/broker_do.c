@@ -29,10 +29,13 @@
 #include <vmi/dev.h>
 
 #include "broker.h"
+#include "broker_handed.h"
 #include "call.h"
 
 #define BACK_UID	0x40000000u	/* and the domain's number; nobody else's */
 #define BACK_PROGRAM	"/sbin/vmi-back"
+
+const char *broker_server = "/usr/bin/qemu-storage-daemon";
 
 static int opened(const char *path, unsigned long cmd, const void *arg)
 {
@@ -129,10 +132,10 @@ static void limit(int what, rlim_t to)
 	setrlimit(what, &(struct rlimit){ to, to });
 }
 
-static _Noreturn void child(uint32_t domid, char *const *argv, const int *fds, unsigned int nr)
+static _Noreturn void child(const struct broker_request *r, char **argv, const int *fds, unsigned int nr)
 {
 	static const char why[] = "error cannot run " BACK_PROGRAM ": install it\n";
-	uid_t id = BACK_UID + domid;
+	uid_t id = BACK_UID + r->domid;
 	int null = open("/dev/null", O_RDWR);
 
 	/* Out of the way first: some may have numbers that others are to get. */
@@ -155,8 +158,13 @@ static _Noreturn void child(uint32_t domid, char *const *argv, const int *fds, u
 	limit(RLIMIT_NOFILE, 3 + 2 * BROKER_MAX_FDS);
 	limit(RLIMIT_MEMLOCK, RLIM_INFINITY);	/* io_uring's rings and buffers */
 	if (!chdir("/") && !setgroups(0, NULL) && !setresgid(id, id, id) && !setresuid(id, id, id) &&
-	    !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	    !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
+		if (r->op == BROKER_SERVE) {
+			argv[0] = (char *)broker_server;
+			_exit(handed_run(argv, nr));
+		}
 		execve(BACK_PROGRAM, argv, (char *[]){ NULL });
+	}
 	/* The last descriptor is the control socket. */
 	(void)!write(2 + nr, why, sizeof(why) - 1);
 	_exit(127);
@@ -179,7 +187,7 @@ static int spawn(const struct broker_request *r, const int *fds, int32_t *pid)
 	argv[n] = NULL;
 	*pid = fork();
 	if (!*pid)
-		child(r->domid, argv, fds, r->nr_fds);
+		child(r, argv, fds, r->nr_fds);
 	if (*pid < 0)
 		return -errno;
 	pidfd = syscall(SYS_pidfd_open, *pid, 0);
@@ -215,6 +223,7 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		rc = opened("/dev/vhost-net", 0, NULL);
 		break;
 	case BROKER_SPAWN:
+	case BROKER_SERVE:
 		rc = spawn(r, fds, &a.pid);
 		break;
 	case BROKER_KILL:

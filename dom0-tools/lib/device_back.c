@@ -21,32 +21,24 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/virtio_ids.h>
 
-#include "broker.h"
 #include "devices_int.h"
 
-#define LINE_LONGEST	512
+#define LINE_LONGEST	1024
 #define LINES_MAX	20		/* in LINES_TIME */
 #define LINES_TIME	(10 * SECOND)
 #define SOUND		SECOND		/* one that served so long died of something else */
 #define DEATHS_SAID	5
 #define SLOWEST		(10 * SECOND)
 
-/* A command line and its descriptors, which are 3, 4, ... there. */
-struct command {
-	struct strbuf args;
-	int fds[BROKER_MAX_FDS];
-	unsigned int nr;
-};
-
-static unsigned int pass(struct command *c, int fd)
+unsigned int command_pass(struct command *c, int fd)
 {
 	c->fds[c->nr] = fd;
 	return 3 + c->nr++;
 }
 
-static void arg(struct command *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void arg(struct command *c, const char *fmt, ...)
+void command_arg(struct command *c, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -63,43 +55,50 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 
 	switch (dev->kind) {
 	case DEVICE_BLOCK:
-		arg(c, "file=%u", pass(c, s->open.fd));
-		arg(c, "readonly=%d", dev->readonly);
-		arg(c, "cache=%s", device_cache_names[dev->cache]);
-		arg(c, "discard=%d", dev->discard);
+		command_arg(c, "file=%u", command_pass(c, s->open.fd));
+		command_arg(c, "readonly=%d", dev->readonly);
+		command_arg(c, "cache=%s", device_cache_names[dev->cache]);
+		command_arg(c, "discard=%d", dev->discard);
 		if (dev->serial)
-			arg(c, "serial=%s", dev->serial);
+			command_arg(c, "serial=%s", dev->serial);
 		break;
 	case DEVICE_NET:
-		arg(c, "tap=%u", pass(c, s->open.fd));
-		arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
+		command_arg(c, "tap=%u", command_pass(c, s->open.fd));
+		command_arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
 		if (s->open.mtu)
-			arg(c, "mtu=%u", s->open.mtu);
-		arg(c, "link=%d", link_is_up(s));
+			command_arg(c, "mtu=%u", s->open.mtu);
+		command_arg(c, "link=%d", link_is_up(s));
 		if (!s->open.vhost)
 			break;
 		/* Anew each time: it belongs to the process that uses it first. */
 		*conn = broker_vhost();
 		if (*conn < 0)
 			return *conn;
-		arg(c, "vhost=%u", pass(c, *conn));
+		command_arg(c, "vhost=%u", command_pass(c, *conn));
 		break;
 	case DEVICE_CONSOLE:
-		arg(c, "pty=%u", pass(c, s->open.fd));
+		command_arg(c, "pty=%u", command_pass(c, s->open.fd));
 		break;
 	case DEVICE_RNG:
-		arg(c, "file=%u", pass(c, s->open.fd));
+		command_arg(c, "file=%u", command_pass(c, s->open.fd));
 		break;
 	case DEVICE_BALLOON:
-		arg(c, "target=%lu", device_balloon(m, dev));
-		arg(c, "release=%u", pass(c, s->open.fd));
+		command_arg(c, "target=%lu", device_balloon(m, dev));
+		command_arg(c, "release=%u", command_pass(c, s->open.fd));
 		break;
 	case DEVICE_VHOST_USER:
 		*conn = vhost_user_connect(dev->source);
 		if (*conn < 0)
 			return *conn;
-		arg(c, "socket=%u", pass(c, *conn));
-		arg(c, "device=%u", dev->device_id);
+		command_arg(c, "socket=%u", command_pass(c, *conn));
+		command_arg(c, "device=%u", dev->device_id);
+		break;
+	case DEVICE_SERVED:
+		*conn = server_connect(s);
+		if (*conn < 0)
+			return *conn;
+		command_arg(c, "socket=%u", command_pass(c, *conn));
+		command_arg(c, "device=%u", VIRTIO_ID_BLOCK);
 		break;
 	default:
 		break;
@@ -112,21 +111,21 @@ static void common_args(const struct devices *m, struct slot *s, struct command 
 	char text[512];
 	int n = 0;
 
-	arg(c, "slot=%u", pass(c, s->page_fd));
+	command_arg(c, "slot=%u", command_pass(c, s->page_fd));
 	for (unsigned int i = 0; i < VMI_BUS_WINDOWS; i++) {
 		if (m->window_size[i])
-			arg(c, "mem=%#lx:%lu:%u", m->window_gpa[i], m->window_size[i], pass(c, m->window_fd[i]));
+			command_arg(c, "mem=%#lx:%lu:%u", m->window_gpa[i], m->window_size[i], command_pass(c, m->window_fd[i]));
 	}
 	for (unsigned int i = 0; i < s->nr_ports; i++)
-		n += snprintf(text + n, sizeof(text) - n, "%s%u:%u", i ? "," : "", s->port[i], pass(c, s->port_fd[i]));
-	arg(c, "ports=%s", text);
-	arg(c, "state=%u", pass(c, s->state_fd));
-	arg(c, "share=%s", m->cfg.share_full ? "full" : "bounce");
+		n += snprintf(text + n, sizeof(text) - n, "%s%u:%u", i ? "," : "", s->port[i], command_pass(c, s->port_fd[i]));
+	command_arg(c, "ports=%s", text);
+	command_arg(c, "state=%u", command_pass(c, s->state_fd));
+	command_arg(c, "share=%s", m->cfg.share_full ? "full" : "bounce");
 	if (s->dev.queues)
-		arg(c, "queues=%u", s->dev.queues);
+		command_arg(c, "queues=%u", s->dev.queues);
 }
 
-static void later(struct devices *m, struct slot *s, const char *why)
+void back_later(struct devices *m, struct slot *s, const char *why)
 {
 	uint64_t now = now_ns(), wait;
 
@@ -152,16 +151,26 @@ void back_start(struct devices *m, struct slot *s)
 
 	if (!leaving)
 		s->due = 0;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
-		later(m, s, "cannot be talked to");
+	if (s->dev.kind == DEVICE_SERVED && !s->server.ready) {
+		const char *why = s->server.pidfd < 0 ? server_start(m, s) : NULL;
+
+		/* It goes on here when that serves. */
+		if (why)
+			back_later(m, s, why);
+		else if (!leaving)
+			s->phase = P_STARTING;
 		return;
 	}
-	arg(&c, "vmi-back");
-	arg(&c, "%s", device_kind_names[s->dev.kind]);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
+		back_later(m, s, "cannot be talked to");
+		return;
+	}
+	command_arg(&c, "vmi-back");
+	command_arg(&c, "%s", device_kind_names[s->dev.kind]);
 	common_args(m, s, &c);
 	rc = kind_args(m, &c, s, &conn);
 	/* The last one, as broker_do.c expects it. */
-	arg(&c, "ctl=%u", pass(&c, pair[1]));
+	command_arg(&c, "ctl=%u", command_pass(&c, pair[1]));
 	if (!rc)
 		rc = s->pidfd = broker_spawn(m->cfg.domid, c.args.s, c.args.len, c.fds, c.nr, &s->pid);
 	sb_free(&c.args);
@@ -172,7 +181,7 @@ void back_start(struct devices *m, struct slot *s)
 		close(pair[0]);
 		s->pidfd = -1;
 		s->pid = 0;
-		later(m, s, conn < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
+		back_later(m, s, conn < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
 		return;
 	}
 	s->ctl = pair[0];
@@ -222,28 +231,33 @@ static void line(struct devices *m, struct slot *s, const char *text)
 		tell(m, DEVICE_EV_LOG, s, "%s", strncmp(text, "log ", 4) ? text : text + 4);
 }
 
-void back_listen(struct devices *m, struct slot *s)
+void back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *))
 {
 	char buf[LINE_LONGEST], *nl;
 	ssize_t n = -1;
 
-	while (s->ctl >= 0 && (n = recv(s->ctl, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+	while (*fd >= 0 && (n = recv(*fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			buf[i] = buf[i] == '\n' || (buf[i] >= ' ' && buf[i] < 127) ? buf[i] : '?';
-		sb_add(&s->said, buf, n);
-		while ((nl = memchr(s->said.s, '\n', s->said.len))) {
+		sb_add(said, buf, n);
+		while ((nl = memchr(said->s, '\n', said->len))) {
 			*nl = 0;
-			line(m, s, s->said.s);
-			sb_drop(&s->said, nl + 1 - s->said.s);
+			line(m, s, said->s);
+			sb_drop(said, nl + 1 - said->s);
 		}
-		if (s->said.len > LINE_LONGEST)
-			sb_drop(&s->said, s->said.len);
+		if (said->len > LINE_LONGEST)
+			sb_drop(said, said->len);
 	}
 	/* Its end is told by the pidfd. */
-	if (s->ctl >= 0 && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))) {
-		close(s->ctl);
-		s->ctl = -1;
+	if (*fd >= 0 && (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))) {
+		close(*fd);
+		*fd = -1;
 	}
+}
+
+void back_listen(struct devices *m, struct slot *s)
+{
+	back_lines(m, s, &s->ctl, &s->said, line);
 }
 
 bool back_is_over(const struct slot *s)
@@ -279,14 +293,14 @@ void back_ended(struct devices *m, struct slot *s)
 	s->pid = 0;
 	sb_free(&s->said);
 	if (s->phase == P_ENDING) {
-		slot_free(m, s);
+		slot_over(m, s);
 		return;
 	}
 	s->restarts++;
 	if (s->phase == P_LEAVING)
 		back_start(m, s);
 	else
-		later(m, s, why);
+		back_later(m, s, why);
 }
 
 void back_kill(struct slot *s)

@@ -15,7 +15,7 @@
 
 const char *const device_kind_names[] = {
 	[DEVICE_BLOCK] = "block", [DEVICE_NET] = "net", [DEVICE_CONSOLE] = "console", [DEVICE_RNG] = "rng",
-	[DEVICE_BALLOON] = "balloon", [DEVICE_VHOST_USER] = "vhost-user",
+	[DEVICE_BALLOON] = "balloon", [DEVICE_VHOST_USER] = "vhost-user", [DEVICE_SERVED] = "vhost-user",
 };
 const char *const device_cache_names[] = {
 	[DEVICE_CACHE_NONE] = "none", [DEVICE_CACHE_WRITEBACK] = "writeback",
@@ -67,6 +67,12 @@ void device_copy(struct device *to, const struct device *from)
 	to->source = xstrdup(from->source);
 	to->format = xstrdup(from->format);
 	to->serial = xstrdup(from->serial);
+	to->host = xstrdup(from->host);
+	to->export = xstrdup(from->export);
+	for (unsigned int i = 0; i < DEVICE_BACKINGS; i++) {
+		to->backing[i].source = xstrdup(from->backing[i].source);
+		to->backing[i].format = xstrdup(from->backing[i].format);
+	}
 	to->bridge = xstrdup(from->bridge);
 	to->tap = xstrdup(from->tap);
 }
@@ -77,6 +83,12 @@ void device_free(struct device *dev)
 	free((char *)dev->source);
 	free((char *)dev->format);
 	free((char *)dev->serial);
+	free((char *)dev->host);
+	free((char *)dev->export);
+	for (unsigned int i = 0; i < DEVICE_BACKINGS; i++) {
+		free((char *)dev->backing[i].source);
+		free((char *)dev->backing[i].format);
+	}
 	free((char *)dev->bridge);
 	free((char *)dev->tap);
 	memset(dev, 0, sizeof(*dev));
@@ -91,29 +103,26 @@ static bool word(const char *s, size_t max)
 	return *s && strlen(s) < max;
 }
 
-static void check_block(const struct device *dev, bool start, struct diag *d)
+/* Of a disk, or of what is behind it: false, with an error, or it is `raw` or `qcow2`. */
+static bool check_format(const struct device *dev, const char *source, const char *format, struct diag *d)
 {
-	static const char others[] = "qcow2 qed vmdk vhdx vhd vdi qcow vpc";
-	struct hv_error err;
-	uint64_t size;
-	int fd;
+	static const char others[] = "qed vmdk vhdx vhd vdi qcow vpc";
 
-	if (!dev->source || *dev->source != '/')
+	if (!source || *source != '/')
 		diag_error(d, dev->line, "disk %s: its source must be a file or a device, from / on", dev->name);
-	else if (!dev->format)
-		diag_error(d, dev->line, "disk %s: say which format %s has: it is never guessed", dev->name, dev->source);
-	else if (word_in(dev->format, others))
-		diag_error(d, dev->line, "disk %s: images of the format %s are served by qemu-storage-daemon (vhostuser), or convert it: qemu-img convert -O raw",
-			   dev->name, dev->format);
-	else if (strcmp(dev->format, "raw"))
-		diag_error(d, dev->line, "disk %s: there is no format \"%.20s\": use raw", dev->name, dev->format);
-	else if (start) {
-		fd = image_open_raw(dev, false, &size, &err);
-		if (fd >= 0)
-			close(fd);
-		else
-			diag_error(d, dev->line, "%s", err.text);
-	}
+	else if (!format)
+		diag_error(d, dev->line, "disk %s: say which format %s has: it is never guessed", dev->name, source);
+	else if (word_in(format, others))
+		diag_error(d, dev->line, "disk %s: this version has raw and qcow2 images; convert it: qemu-img convert -f %s -O qcow2", dev->name, format);
+	else if (!word_in(format, "raw qcow2"))
+		diag_error(d, dev->line, "disk %s: there is no format \"%.20s\": use raw or qcow2", dev->name, format);
+	else
+		return true;
+	return false;
+}
+
+static void check_serial(const struct device *dev, struct diag *d)
+{
 	if (dev->serial && strlen(dev->serial) > 20)
 		diag_error(d, dev->line, "disk %s: the serial number has %zu characters, 20 are possible", dev->name, strlen(dev->serial));
 	for (const char *p = dev->serial; p && *p; p++) {
@@ -122,6 +131,71 @@ static void check_block(const struct device *dev, bool start, struct diag *d)
 			break;
 		}
 	}
+}
+
+static void check_block(const struct device *dev, bool start, struct diag *d)
+{
+	struct hv_error err;
+
+	if (!check_format(dev, dev->source, dev->format, d))
+		return;
+	if (dev->kind == DEVICE_BLOCK && strcmp(dev->format, "raw"))
+		diag_error(d, dev->line, "disk %s: vmi-back serves raw images, no %s", dev->name, dev->format);
+	else if (start && images_check(dev, &err))
+		diag_error(d, dev->line, "%s", err.text);
+}
+
+static void check_nbd(const struct devices *have, const struct device *dev, bool start, struct diag *d)
+{
+	struct hv_error err;
+	uint64_t size;
+
+	if (!nbd_address_ok(dev) && dev->source)
+		diag_error(d, dev->line, "disk %s: the socket's path is too long", dev->name);
+	else if (!nbd_address_ok(dev))
+		diag_error(d, dev->line, "disk %s: \"%.60s\" is no address: domain 0 looks up no names, give an IP address or a unix socket", dev->name,
+			   dev->host ? dev->host : "");
+	else if (dev->export && strlen(dev->export) > NBD_NAME_MAX)
+		diag_error(d, dev->line, "disk %s: the export's name is longer than %d characters", dev->name, NBD_NAME_MAX);
+	else if (start && !(have && have->cfg.simulate) && nbd_look(dev, &size, &err))
+		diag_error(d, dev->line, "%s", err.text);
+	for (const char *p = dev->export; p && *p; p++) {
+		if (*p < ' ' || *p == 127) {
+			diag_error(d, dev->line, "disk %s: the export's name has characters that cannot be printed", dev->name);
+			break;
+		}
+	}
+	if (dev->format && strcmp(dev->format, "raw"))
+		diag_error(d, dev->line, "disk %s: what an NBD server exports is raw here: let the server know the format %.20s", dev->name, dev->format);
+}
+
+/* A disk that qemu-storage-daemon serves. */
+static void check_served(const struct devices *have, const struct device *dev, bool start, struct diag *d)
+{
+	unsigned int errors = d->errors;
+	bool behind = dev->format && !strcmp(dev->format, "qcow2");
+
+	if (dev->nbd && dev->shareable)
+		diag_error(d, dev->line, "disk %s: who else uses an export is its server's to decide: take <shareable> out", dev->name);
+	else if (!dev->nbd && dev->shareable && !dev->readonly)
+		diag_error(d, dev->line, "disk %s: a qcow2 image that two write is lost: make it readonly, or convert it: qemu-img convert -O raw", dev->name);
+	for (unsigned int i = 0; i < DEVICE_BACKINGS && dev->backing[i].source; i++) {
+		if (!behind)
+			diag_error(d, dev->line, "disk %s: nothing can be behind a raw image: take <backingStore> out", dev->name);
+		else if (!check_format(dev, dev->backing[i].source, dev->backing[i].format, d))
+			break;
+		behind = dev->backing[i].format && !strcmp(dev->backing[i].format, "qcow2");
+	}
+	/* Only then files are opened. */
+	if (d->errors > errors)
+		return;
+	if (dev->nbd)
+		check_nbd(have, dev, start, d);
+	else
+		check_block(dev, start, d);
+	if (start && !(have && have->cfg.simulate) && access(broker_server, X_OK))
+		diag_error(d, dev->line, "disk %s: there is no %s, which serves %s: install qemu-system-common, or say where it is: vmid --storage-daemon",
+			   dev->name, broker_server, dev->nbd ? "NBD" : dev->format ? dev->format : "it");
 }
 
 static void check_net(const struct devices *have, const struct device *dev, bool start, struct diag *d)
@@ -169,8 +243,12 @@ static void check_one(const struct devices *have, const struct device *dev, bool
 	}
 	if (dev->queues > VMI_BUS_QUEUES)
 		diag_error(d, dev->line, "%s: %u queues: a device has %d at most", dev->name, dev->queues, VMI_BUS_QUEUES);
+	if (dev->kind == DEVICE_BLOCK || dev->kind == DEVICE_SERVED)
+		check_serial(dev, d);
 	if (dev->kind == DEVICE_BLOCK)
 		check_block(dev, start, d);
+	else if (dev->kind == DEVICE_SERVED)
+		check_served(have, dev, start, d);
 	else if (dev->kind == DEVICE_NET)
 		check_net(have, dev, start, d);
 	else if (dev->kind == DEVICE_VHOST_USER)
@@ -192,7 +270,7 @@ static void check_two(const struct device *a, const struct device *b, const uint
 		return;
 	if (a->kind == DEVICE_BALLOON)
 		diag_error(d, a->line, "a domain has one balloon");
-	if (a->kind == DEVICE_BLOCK && a->source && b->source && !strcmp(a->source, b->source) && !(a->readonly && b->readonly) &&
+	if ((a->kind == DEVICE_BLOCK || (a->kind == DEVICE_SERVED && !a->nbd && !b->nbd)) && a->source && b->source && !strcmp(a->source, b->source) && !(a->readonly && b->readonly) &&
 	    !(a->shareable && b->shareable))
 		diag_error(d, a->line, "the disks %s and %s are both %s, and write it: make them shareable, or use another image", b->name, a->name, a->source);
 	if (a->kind == DEVICE_NET && uuid) {

@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "broker.h"
 #include "device_saved.h"
 #include "devices_int.h"
 
@@ -35,6 +34,7 @@ void slot_present(struct devices *m, struct slot *s)
 void slot_give_back(struct slot *s)
 {
 	device_close(&s->open);
+	server_close(&s->server);
 	for (unsigned int i = 0; i < s->nr_ports; i++) {
 		if (s->port_fd[i] >= 0)
 			close(s->port_fd[i]);
@@ -56,11 +56,11 @@ void slot_give_back(struct slot *s)
 
 void slot_reset(struct slot *s)
 {
-	*s = (struct slot){ .page_fd = -1, .state_fd = -1, .ctl = -1, .pidfd = -1, .open = { .fd = -1, .other = -1 } };
+	*s = (struct slot){ .page_fd = -1, .state_fd = -1, .ctl = -1, .pidfd = -1, .open = NOTHING_OPEN, .server = NO_SERVER };
 }
 
 /* The guest and the back end have let go, or were made to. */
-void slot_free(struct devices *m, struct slot *s)
+static void slot_free(struct devices *m, struct slot *s)
 {
 	struct slot gone = { .dev = s->dev };
 
@@ -78,15 +78,22 @@ void slot_free(struct devices *m, struct slot *s)
 	device_free(&gone.dev);
 }
 
+void slot_over(struct devices *m, struct slot *s)
+{
+	if (s->pidfd < 0 && s->server.pidfd < 0)
+		slot_free(m, s);
+	else if (s->pidfd < 0)
+		server_quit(s);
+}
+
 void slot_end(struct devices *m, struct slot *s)
 {
-	if (s->pidfd < 0) {
-		slot_free(m, s);
-		return;
-	}
 	s->phase = P_ENDING;
 	s->due = now_ns() + QUIT_TIME;
-	back_tell(s, "quit\n");
+	if (s->pidfd >= 0)
+		back_tell(s, "quit\n");
+	else
+		slot_over(m, s);
 	devices_set_timer(m);
 }
 
@@ -248,6 +255,8 @@ void slot_on_time(struct devices *m, struct slot *s, uint64_t now)
 		break;
 	case P_ENDING:
 		if (s->due <= now) {
+			if (s->pidfd < 0)
+				server_kill(s);
 			back_kill(s);
 			s->due = now + QUIT_TIME;
 		}

@@ -13,6 +13,7 @@
  * can spoil by lying is its own devices.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +23,17 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "broker.h"
 #include "device_saved.h"
 #include "devices_int.h"
 
 #define CLOSE_TIME	1000		/* ms: one that was killed ends at once, but for transfers of a slow disk */
 
 struct devices *all_devices;
+
+void devices_set_server(const char *path)
+{
+	broker_server = path;
+}
 
 int devices_keep_root(void)
 {
@@ -143,6 +148,10 @@ void devices_close(struct devices *m)
 	/* What they had open is free for the domain's next life. */
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
 		back_wait(&m->slot[i], CLOSE_TIME);
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		server_quit(&m->slot[i]);
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+		server_wait(&m->slot[i], CLOSE_TIME);
 	saved_forget_all(m->dir, m->cfg.uuid);
 	free_all(m);
 }
@@ -175,6 +184,16 @@ static void heard(struct devices *m, uint32_t id)
 		/* An event of this round may be of the process before. */
 		if (s->pidfd >= 0 && back_is_over(s))
 			back_ended(m, s);
+		break;
+	case WATCH_SERVER:
+		server_listen(m, s);
+		break;
+	case WATCH_SERVER_END:
+		if (poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 0) == 1)
+			server_ended(m, s);
+		break;
+	case WATCH_NBD:
+		server_link_ended(m, s);
 		break;
 	}
 }

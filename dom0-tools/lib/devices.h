@@ -32,6 +32,8 @@
 #define DEVICES_MAX	31		/* of one domain */
 #define DEVICE_NAME_LEN	16
 #define DEVICES_PATIENCE 30		/* usual; a busy machine needs a fraction of it */
+#define DEVICE_BACKINGS	3		/* images behind a disk's own */
+#define NBD_NAME_MAX	256
 
 enum device_kind {
 	DEVICE_BLOCK,			/* a raw image or a block device */
@@ -40,6 +42,7 @@ enum device_kind {
 	DEVICE_RNG,
 	DEVICE_BALLOON,
 	DEVICE_VHOST_USER,		/* served by another program, over its socket */
+	DEVICE_SERVED,			/* a disk of another format, or of an NBD server: qemu-storage-daemon serves it */
 	NR_DEVICE_KINDS
 };
 
@@ -54,9 +57,15 @@ struct device {
 	unsigned int line;		/* of the XML, for messages; 0: none */
 	unsigned int queues;		/* block: queues, net: pairs, vhost-user: queues; 0: 1 */
 
-	/* block: image or device; console: NULL; rng: NULL is /dev/urandom; vhost-user: socket */
+	/* block: image or device; console: NULL; rng: NULL is /dev/urandom; vhost-user: socket; served: as block, or an NBD server's socket */
 	const char *source;
-	const char *format;		/* block: what the file is said to be; must be given */
+	const char *format;		/* block, served: what the file is said to be; must be given */
+	struct {			/* served: what is behind it, then what is behind that */
+		const char *source, *format;
+	} backing[DEVICE_BACKINGS];
+	bool nbd;			/* served: by the NBD server at source, or at host (an address) and port (0: 10809) */
+	const char *host, *export;
+	unsigned int port;
 	enum device_cache cache;
 	bool readonly, discard;
 	bool shareable;			/* others may write it at the same time */
@@ -91,7 +100,7 @@ struct device_info {
 	bool link;			/* net */
 	char tap[16];			/* net: the tap's name */
 	char pty[32];			/* console: the terminal's other end */
-	uint64_t size;			/* block: bytes */
+	uint64_t size;			/* block, served: bytes */
 };
 
 enum device_event {
@@ -169,5 +178,7 @@ unsigned int devices_stats(const struct devices *m, const char *name, struct dev
  * started again, until the caller ends and a new one takes over.
  */
 int devices_keep_root(void);
+/* Where qemu-storage-daemon is, if not in /usr/bin: before devices_keep_root(). The text stays the caller's. */
+void devices_set_server(const char *path);
 
 #endif

@@ -8,6 +8,7 @@
 #include <vmi/bus.h>
 
 #include "../../pvdrivers/back/state.h"
+#include "broker.h"
 #include "devices.h"
 #include "util.h"
 
@@ -23,10 +24,35 @@
 struct opened {
 	int fd;				/* image, tap, pty's master, entropy; -1: nothing, or connected at each start */
 	int other;			/* pty's slave; or -1 */
+	int backing[DEVICE_BACKINGS];	/* the images behind it; -1: none */
 	uint64_t size;
 	unsigned int mtu;
 	bool vhost;			/* the kernel's vhost-net moves the frames */
 	char tap[16], pty[32];
+};
+
+#define NOTHING_OPEN	((struct opened){ .fd = -1, .other = -1, .backing = { -1, -1, -1 } })
+_Static_assert(DEVICE_BACKINGS == 3, "NOTHING_OPEN has them all");
+
+/* The process that serves a disk to its back end (device_server.c). */
+struct server {
+	int ctl, pidfd;			/* -1: there is none */
+	int at;				/* its socket, for connecting */
+	int link;			/* our copy of its connection to an NBD server, or -1 */
+	pid_t pid;
+	bool ready;
+	struct strbuf said;
+	unsigned int lines;
+	char last[200];			/* that it complained of */
+};
+
+#define NO_SERVER	((struct server){ .ctl = -1, .pidfd = -1, .at = -1, .link = -1 })
+
+/* A command line and its descriptors, which are 3, 4, ... there. */
+struct command {
+	struct strbuf args;
+	int fds[BROKER_MAX_FDS];
+	unsigned int nr;
 };
 
 enum phase {
@@ -53,6 +79,7 @@ struct slot {
 	int state_fd;
 	struct back_state *state;
 	struct opened open;
+	struct server server;
 
 	int ctl, pidfd;			/* of the back end; -1: there is none */
 	pid_t pid;
@@ -85,7 +112,10 @@ struct devices {
 extern struct devices *all_devices;
 
 /* What an epoll event is about; the slot's number is below. */
-enum { WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300, WATCH_LINK = 0x400 };
+enum {
+	WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300, WATCH_LINK = 0x400, WATCH_SERVER = 0x500,
+	WATCH_SERVER_END = 0x600, WATCH_NBD = 0x700,
+};
 
 void tell(struct devices *m, enum device_event what, const struct slot *s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 int watch(struct devices *m, int fd, uint32_t id);
@@ -106,7 +136,7 @@ void bus_drop_windows(struct devices *m);
 /* device_slot.c */
 void slot_present(struct devices *m, struct slot *s);	/* the back end is ready */
 void slot_end(struct devices *m, struct slot *s);	/* the guest has let go, or is made to */
-void slot_free(struct devices *m, struct slot *s);	/* the back end has ended, too */
+void slot_over(struct devices *m, struct slot *s);	/* the back end has ended, too, or its server */
 void slot_on_time(struct devices *m, struct slot *s, uint64_t now);
 void slot_reset(struct slot *s);
 void slot_give_back(struct slot *s);
@@ -118,6 +148,12 @@ void back_ended(struct devices *m, struct slot *s);	/* its pidfd is readable */
 void back_kill(struct slot *s);
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
+void back_later(struct devices *m, struct slot *s, const char *why);	/* it is not there; the next one is started soon */
+/* The lines that came on *fd, which is closed at its end. */
+void back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *));
+unsigned int command_pass(struct command *c, int fd);
+__attribute__((format(printf, 2, 3))) void command_arg(struct command *c, const char *fmt, ...);
+
 bool back_is_over(const struct slot *s);
 void back_wait(struct slot *s, int ms);		/* until it is over */
 
@@ -125,6 +161,16 @@ void back_wait(struct slot *s, int ms);		/* until it is over */
 void alive_begin(const struct devices *m, struct slot *s);	/* of a new process */
 void alive_answer(struct slot *s, const char *number);
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
+/* device_server.c */
+const char *server_start(struct devices *m, struct slot *s);	/* NULL, or why it is not: "has no ..." */
+void server_listen(struct devices *m, struct slot *s);		/* its control socket is readable */
+void server_ended(struct devices *m, struct slot *s);		/* its pidfd is readable */
+void server_link_ended(struct devices *m, struct slot *s);
+int server_connect(const struct slot *s);
+void server_quit(struct slot *s);
+void server_kill(struct slot *s);
+void server_wait(struct slot *s, int ms);	/* until it is over, or killed */
+void server_close(struct server *v);
 
 /* device_link.c */
 int link_open(struct devices *m);		/* a descriptor, or -1: bridges are not watched */
@@ -137,10 +183,17 @@ struct slot *slot_find(const struct devices *m, const char *name);
 /* device_open.c */
 int device_open(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err);
 void device_close(struct opened *o);
-/* The image alone: its descriptor. lock: nobody else may use it as it is not to be used; else its format is looked at. */
-int image_open_raw(const struct device *dev, bool lock, uint64_t *size, struct hv_error *err);
 /* A connection to a vhost-user server. */
 int vhost_user_connect(const char *path);
+
+/* device_image.c: a disk's images */
+int images_check(const struct device *dev, struct hv_error *err);	/* what they are said to be */
+int images_open(const struct device *dev, struct opened *o, struct hv_error *err);	/* and locked: nobody else may use them otherwise */
+
+/* device_nbd.c */
+bool nbd_address_ok(const struct device *dev);
+int nbd_connect(const struct device *dev);	/* a socket that is connected, or about to be */
+int nbd_look(const struct device *dev, uint64_t *size, struct hv_error *err);	/* is the export there, and as it is to be */
 
 /* device_check.c */
 unsigned int device_queues(const struct device *dev);	/* virtio queues */

@@ -220,7 +220,7 @@ static char *part(char **s)
 	return start;
 }
 
-/* "target,format,vdev,access" by place, or "vdev=xvda,target=/path" by name; "phy:" and "file:" before the path. */
+/* "target,format,vdev,access" by place, or "vdev=xvda,target=/path" by name; "phy:", "file:", "tap:qcow2:" and the like before the path. */
 static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned int line)
 {
 	const char *field[4] = { "", "raw", "", "rw" };
@@ -229,7 +229,8 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 	unsigned int place = 0;
 	bool block, cdrom = false, discard = false, old;
 
-	old = !strncmp(text, "phy:", 4) || !strncmp(text, "file:", 5) || !strncmp(text, "tap:", 4);
+	old = !strncmp(text, "phy:", 4) || !strncmp(text, "file:", 5) || !strncmp(text, "tap:", 4) || !strncmp(text, "tap2:", 5) ||
+	      !strncmp(text, "qcow2:", 6);
 	while ((p = part(&rest))) {
 		unsigned int i = 0;
 
@@ -255,6 +256,14 @@ static void disk(struct reader *r, struct strbuf *b, const char *text, unsigned 
 		field[0] += 4;
 	else if (!strncmp(field[0], "file:", 5))
 		field[0] += 5;
+	else if (!strncmp(field[0], "tap:", 4) || !strncmp(field[0], "tap2:", 5))
+		field[0] = strchr(field[0], ':') + 1;
+	if (!strncmp(field[0], "aio:", 4))
+		field[0] += 4;
+	if (!strncmp(field[0], "qcow2:", 6)) {
+		field[0] += 6;
+		field[1] = "qcow2";
+	}
 	block = !strncmp(text, "phy:", 4) || !strncmp(field[0], "/dev/", 5);
 	if (strlen(field[2]) > 6 && !strcmp(field[2] + strlen(field[2]) - 6, ":cdrom")) {
 		((char *)field[2])[strlen(field[2]) - 6] = 0;

@@ -74,6 +74,37 @@ static bool disk_target_ok(const char *s)
 	return false;
 }
 
+static bool get_u64(const xmlNode *n, const char *attr, uint64_t *v)
+{
+	char *s = n ? xml_attr(n, attr) : NULL;
+	bool ok = s && parse_u64(s, v);
+
+	xmlFree(s);
+	return ok;
+}
+
+/* Where an NBD server is. */
+static void check_host(const xmlNode *src, struct diag *d)
+{
+	const xmlNode *host = xml_child(src, "host");
+	uint64_t port = 1;
+
+	if (!host)
+		diag_error(d, xmlGetLineNo(src), "<source protocol='nbd'> needs <host name='...' port='...'/> or <host transport='unix' socket='...'/>");
+	for (const xmlNode *other = host ? host->next : NULL; other; other = other->next) {
+		if (is(other, "host"))
+			diag_error(d, xmlGetLineNo(other), "a second <host>: a disk has one server");
+	}
+	if (host && attr_is(host, "transport", "rdma"))
+		diag_error(d, xmlGetLineNo(host), "<host transport>: rdma is not possible here: there are tcp and unix");
+	else if (host && attr_is(host, "transport", "unix") && !has(host, "socket"))
+		diag_error(d, xmlGetLineNo(host), "<host transport='unix'> needs socket='...'");
+	else if (host && !attr_is(host, "transport", "unix") && !has(host, "name"))
+		diag_error(d, xmlGetLineNo(host), "<host> needs name='...', an address");
+	if (host && has(host, "port") && get_u64(host, "port", &port) && (!port || port > 65535))
+		diag_error(d, xmlGetLineNo(host), "<host port>: %llu: give 1 to 65535", (unsigned long long)port);
+}
+
 static void check_disk(const xmlNode *n, struct diag *d)
 {
 	char *target = xml_attr(xml_child(n, "target"), "dev"), *serial = xml_text(xml_child(n, "serial"));
@@ -93,18 +124,11 @@ static void check_disk(const xmlNode *n, struct diag *d)
 		diag_error(d, xmlGetLineNo(n), "<serial>: \"%.40s\" is longer than the %d characters that a disk can tell", serial, SERIAL_MAX);
 	if (attr_is(n, "type", "network") && protocol && strcmp(protocol, "nbd"))
 		diag_error(d, xmlGetLineNo(n), "<source protocol>: \"%.40s\" is not known: there is nbd", protocol);
+	else if (attr_is(n, "type", "network") && protocol)
+		check_host(xml_child(n, "source"), d);
 	xmlFree(target);
 	xmlFree(serial);
 	xmlFree(protocol);
-}
-
-static bool get_u64(const xmlNode *n, const char *attr, uint64_t *v)
-{
-	char *s = xml_attr(n, attr);
-	bool ok = s && parse_u64(s, v);
-
-	xmlFree(s);
-	return ok;
 }
 
 static void check_interface(const xmlNode *n, struct diag *d)
@@ -222,6 +246,64 @@ static enum device_cache cache_of(const xmlNode *driver, struct diag *d)
 	       DEVICE_CACHE_NONE;
 }
 
+static char *source_path(const xmlNode *n)
+{
+	return xml_attr(xml_child(n, "source"), attr_is(n, "type", "block") ? "dev" : "file");
+}
+
+/* What is behind an image; an empty element says that nothing is. */
+static const xmlNode *backing(const xmlNode *n)
+{
+	const xmlNode *b = xml_child(n, "backingStore");
+
+	return b && (has(b, "type") || xmlFirstElementChild((xmlNode *)b)) ? b : NULL;
+}
+
+static bool backings(const xmlNode *n, struct device_item *it, struct diag *d)
+{
+	struct device *dev = &it->dev;
+	unsigned int nr = 0;
+
+	for (const xmlNode *b = backing(n); b; b = backing(b), nr++) {
+		if (nr == DEVICE_BACKINGS) {
+			diag_error(d, xmlGetLineNo(b), "<backingStore>: %u images behind one another, %d are possible: qemu-img rebase, or convert", nr + 1,
+				   DEVICE_BACKINGS);
+			return false;
+		}
+		if (!attr_is(b, "type", "file") && !attr_is(b, "type", "block")) {
+			diag_error(d, xmlGetLineNo(b), "<backingStore>: this version has the types file and block");
+			return false;
+		}
+		dev->backing[nr].source = own(it, source_path(b));
+		dev->backing[nr].format = own(it, xml_attr(xml_child(b, "format"), "type"));
+		if (dev->backing[nr].source && *dev->backing[nr].source == '/' && dev->backing[nr].format)
+			continue;
+		diag_error(d, xmlGetLineNo(b), "<backingStore> needs <format type='...'/> and <source %s='/...'/>", attr_is(b, "type", "block") ? "dev" : "file");
+		return false;
+	}
+	return true;
+}
+
+static bool nbd_device(const xmlNode *src, struct device_item *it, struct diag *d)
+{
+	const xmlNode *host = xml_child(src, "host");
+	struct device *dev = &it->dev;
+	uint64_t port = 0;
+
+	if (attr_is(src, "tls", "yes")) {
+		diag_error(d, dev->line, "<source tls='yes'>: this version has no TLS: use a tunnel and a unix socket");
+		return false;
+	}
+	dev->export = own(it, xml_attr(src, "name"));
+	if (attr_is(host, "transport", "unix"))
+		dev->source = own(it, xml_attr(host, "socket"));
+	else
+		dev->host = own(it, xml_attr(host, "name"));
+	get_u64(host, "port", &port);
+	dev->port = port;
+	return true;
+}
+
 /* False: not a device that can be attached; an error in d if it is meant to be. */
 static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d)
 {
@@ -242,10 +324,6 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		diag_error(d, dev->line, "<transient>: this version would write to the image: take a copy of it");
 		return false;
 	}
-	if (attr_is(n, "type", "network")) {
-		diag_error(d, dev->line, "<disk type='network'>: this version reaches no server by itself: let qemu-storage-daemon do it, and use type='vhostuser'");
-		return false;
-	}
 	dev->queues = queues(n);
 	if (attr_is(n, "type", "vhostuser")) {
 		dev->kind = DEVICE_VHOST_USER;
@@ -253,9 +331,17 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		dev->source = own(it, xml_attr(src, "path"));
 		return true;
 	}
-	dev->kind = DEVICE_BLOCK;
-	dev->source = own(it, xml_attr(src, attr_is(n, "type", "block") ? "dev" : "file"));
+	dev->nbd = attr_is(n, "type", "network");
 	dev->format = own(it, xml_attr(driver, "type"));
+	dev->kind = dev->nbd || (dev->format && strcmp(dev->format, "raw")) || backing(n) ? DEVICE_SERVED : DEVICE_BLOCK;
+	if (dev->nbd && !nbd_device(src, it, d))
+		return false;
+	if (!dev->nbd)
+		dev->source = own(it, source_path(n));
+	if (!backings(n, it, d))
+		return false;
+	if (dev->kind == DEVICE_SERVED && xml_child(n, "serial"))
+		diag_add(d, DIAG_NOTE, dev->line, "<serial> of a disk that qemu-storage-daemon serves is kept, but the guest cannot read it");
 	dev->cache = cache_of(driver, d);
 	dev->discard = attr_is(driver, "discard", "unmap");
 	dev->readonly = xml_child(n, "readonly") || attr_is(n, "device", "cdrom");

@@ -9,7 +9,7 @@
 #include "config.h"
 #include "devices.h"
 
-#define DEVICE_TEXTS	6
+#define DEVICE_TEXTS	(6 + 2 * DEVICE_BACKINGS)
 
 /* A device and the strings that it points to. */
 struct device_item {

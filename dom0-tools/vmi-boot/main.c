@@ -37,8 +37,8 @@ static const char usage[] =
 "  -c, --vcpus N       processors                         (1)\n"
 "  -n, --name NAME     name                               (boot-PID)\n"
 "  -w, --weight N      share of the processors, 1 to 65535 (256)\n"
-"  -d, --disk FILE[,readonly][,serial=TEXT][,cache=none|writeback|writethrough|unsafe][,shareable]\n"
-"                      a raw image or a block device as a disk: /dev/vda, ...; repeatable\n"
+"  -d, --disk FILE[,readonly][,serial=TEXT][,cache=none|writeback|writethrough|unsafe][,shareable][,format=raw|qcow2]\n"
+"                      an image or a block device as a disk: /dev/vda, ...; repeatable\n"
 "  -N, --net BRIDGE[,mac=ADDRESS][,mtu=N][,tap=NAME][,user]\n"
 "                      a network card on a bridge; repeatable (user: a process moves\n"
 "                      the frames, not the kernel's vhost-net)\n"
@@ -49,6 +49,7 @@ static const char usage[] =
 "                      started again (30; 0: never)\n"
 "  -l, --line1 DEVICE  connect the domain's second console line to this terminal\n"
 "  -o, --output FILE   write the console there instead\n"
+"      --storage-daemon PATH  what serves qcow2 images    (/usr/bin/qemu-storage-daemon)\n"
 "      --trust FILE    start only signed files: each has a CMS signature next to it, NAME.p7s;\n"
 "                      FILE has the certificate of the signer or its authority, in PEM\n"
 "      --time          say how long creating and running took, on standard error\n"
@@ -261,6 +262,7 @@ int main(int argc, char **argv)
 		{ "line1", 1, NULL, 'l' }, { "output", 1, NULL, 'o' }, { "time", 0, NULL, 'T' },
 		{ "trust", 1, NULL, 't' }, { "disk", 1, NULL, 'd' }, { "net", 1, NULL, 'N' }, { "rng", 0, NULL, 'R' },
 		{ "device-timeout", 1, NULL, 'D' }, { "share", 1, NULL, 's' },
+		{ "storage-daemon", 1, NULL, 'S' },
 		{ "help", 0, NULL, 'h' }, { 0 },
 	};
 	struct hv_config cfg = { .memory = 64 << 20, .vcpus = 1, .max_vcpus = 1, .weight = HV_WEIGHT };
@@ -317,6 +319,9 @@ int main(int argc, char **argv)
 				return EXIT_USAGE;
 			}
 			cfg.share = *optarg == 'f' ? VMI_BUS_FULL : VMI_BUS_BOUNCE;
+			break;
+		case 'S':
+			devices_set_server(optarg);
 			break;
 		case 'T': time = true; break;
 		case 'h': fputs(usage, stdout); return 0;

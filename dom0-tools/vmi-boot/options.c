@@ -60,6 +60,7 @@ bool option_disk(struct device_list *l, char *text)
 			d->serial = v;
 		} else if ((v = value(item, "format"))) {
 			d->format = v;
+			d->kind = strcmp(v, "raw") ? DEVICE_SERVED : DEVICE_BLOCK;
 		} else if ((v = value(item, "cache"))) {
 			for (i = 0; i < NR_DEVICE_CACHES && strcmp(v, device_cache_names[i]); i++)
 				;
@@ -67,7 +68,7 @@ bool option_disk(struct device_list *l, char *text)
 				return bad("--disk", item, "cache=none, writeback, writethrough, unsafe");
 			d->cache = i;
 		} else if (!(v = value(item, "queues")) || !parse_uint(v, &d->queues)) {
-			return bad("--disk", item, "readonly, shareable, serial=TEXT, format=raw, cache=MODE, queues=N");
+			return bad("--disk", item, "readonly, shareable, serial=TEXT, format=raw or qcow2, cache=MODE, queues=N");
 		}
 	}
 	return true;

@@ -204,6 +204,25 @@ static int run_detach_device(struct cmd *c)
 	return status;
 }
 
+/* Where an NBD server is: an address with or without a port, or a unix socket. */
+static void put_host(struct cmd *c, struct strbuf *b)
+{
+	const char *name = arg(c, "source-host-name"), *port = name ? strrchr(name, ':') : NULL;
+	char *host;
+
+	sb_puts(b, "    <host");
+	/* An IPv6 address has more than one colon, and then no port. */
+	if (port && strchr(name, ':') != port)
+		port = NULL;
+	host = name ? xstrndup(name, port ? (size_t)(port - name) : strlen(name)) : NULL;
+	put_attr(b, "name", host);
+	put_attr(b, "port", port ? port + 1 : NULL);
+	put_attr(b, "transport", arg(c, "source-host-transport"));
+	put_attr(b, "socket", arg(c, "source-host-socket"));
+	sb_puts(b, "/>\n");
+	free(host);
+}
+
 static int run_attach_disk(struct cmd *c)
 {
 	const char *source = arg(c, "source"), *type = arg(c, "sourcetype"), *mode = arg(c, "mode"), *device = arg(c, "type"), *path_attr;
@@ -211,13 +230,15 @@ static int run_attach_disk(struct cmd *c)
 	struct stat st;
 	char what[64];
 
+	if (!type && arg(c, "source-protocol"))
+		type = "network";
 	if (!type)
 		type = !stat(source, &st) && S_ISBLK(st.st_mode) ? "block" : "file";
-	if (!word_in(type, "file block vhostuser"))
-		return error(EX_BAD_USAGE, "--sourcetype %s: there are file, block and vhostuser", type);
+	if (!word_in(type, "file block network vhostuser"))
+		return error(EX_BAD_USAGE, "--sourcetype %s: there are file, block, network and vhostuser", type);
 	if (mode && !word_in(mode, "readonly shareable"))
 		return error(EX_BAD_USAGE, "--mode %s: there are readonly and shareable", mode);
-	path_attr = !strcmp(type, "block") ? "dev" : !strcmp(type, "file") ? "file" : "path";
+	path_attr = !strcmp(type, "block") ? "dev" : !strcmp(type, "file") ? "file" : !strcmp(type, "network") ? "name" : "path";
 	sb_puts(&b, "<disk");
 	put_attr(&b, "type", type);
 	put_attr(&b, "device", device ? device : "disk");
@@ -232,8 +253,16 @@ static int run_attach_disk(struct cmd *c)
 		sb_puts(&b, "/>\n");
 	}
 	sb_printf(&b, "  <source%s", strcmp(type, "vhostuser") ? "" : " type='unix'");
+	if (!strcmp(type, "network"))
+		put_attr(&b, "protocol", arg(c, "source-protocol") ? arg(c, "source-protocol") : "nbd");
 	put_attr(&b, path_attr, source);
-	sb_puts(&b, "/>\n  <target");
+	if (!strcmp(type, "network")) {
+		sb_puts(&b, ">\n");
+		put_host(c, &b);
+		sb_puts(&b, "  </source>\n  <target");
+	} else {
+		sb_puts(&b, "/>\n  <target");
+	}
 	put_attr(&b, "dev", arg(c, "target"));
 	put_attr(&b, "bus", "virtio");
 	sb_puts(&b, "/>\n");
@@ -521,9 +550,12 @@ const struct verb device_verbs[] = {
 	{ "detach-device", "devices", "detach a device, described in XML", run_detach_device,
 	  OPTS(OPT_DOMAIN, { "file", 0, FILE_ARG, MUST_BE, "its element of <devices>" }, WHERE), false },
 	{ "attach-disk", "devices", "attach a disk", run_attach_disk,
-	  OPTS(OPT_DOMAIN, { "source", 0, FILE_ARG, MUST_BE, "image, block device or socket" },
+	  OPTS(OPT_DOMAIN, { "source", 0, FILE_ARG, MUST_BE, "image, block device, socket, or an NBD server's export" },
 	       { "target", 0, TEXT_ARG, MUST_BE, "its name: vda, vdb, ..." },
-	       { "sourcetype", 0, TEXT_ARG, OPTION, "file, block or vhostuser" }, { "subdriver", 0, TEXT_ARG, OPTION, "the image's format (raw)" },
+	       { "sourcetype", 0, TEXT_ARG, OPTION, "file, block, network or vhostuser" },
+	       { "source-protocol", 0, TEXT_ARG, OPTION, "nbd" }, { "source-host-name", 0, TEXT_ARG, OPTION, "the server's address, :port" },
+	       { "source-host-transport", 0, TEXT_ARG, OPTION, "tcp or unix" }, { "source-host-socket", 0, FILE_ARG, OPTION, "with unix" },
+	       { "subdriver", 0, TEXT_ARG, OPTION, "the image's format: raw (default) or qcow2" },
 	       { "driver", 0, TEXT_ARG, OPTION, "accepted for virsh's sake" }, { "cache", 0, TEXT_ARG, OPTION, "none, writeback, writethrough, unsafe" },
 	       { "discard", 0, TEXT_ARG, OPTION, "unmap or ignore" }, { "queues", 0, NUMBER, OPTION, "1" },
 	       { "type", 0, TEXT_ARG, OPTION, "disk or cdrom" }, { "mode", 0, TEXT_ARG, OPTION, "readonly or shareable" },

@@ -375,7 +375,7 @@ static void add_info(json_t *j, const struct domain *d, const char *name)
 		json_object_set_new(j, "tap", json_string(i.tap));
 		json_object_set_new(j, "link", json_boolean(i.link));
 	}
-	if (i.device->kind == DEVICE_BLOCK)
+	if (i.device->kind == DEVICE_BLOCK || (i.device->kind == DEVICE_SERVED && i.size))
 		json_object_set_new(j, "capacity", json_integer(i.size));
 	if (i.device->kind == DEVICE_CONSOLE)
 		json_object_set_new(j, "pty", json_string(i.pty));

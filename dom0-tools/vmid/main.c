@@ -69,6 +69,7 @@ static const char help[] =
 	"  --device-timeout SECONDS\n"
 	"                         a device's process that answers nothing for so long is killed\n"
 	"                         and started again (30; 0: never)\n"
+	"  --storage-daemon PATH  what serves qcow2 and NBD disks (/usr/bin/qemu-storage-daemon)\n"
 	"  --no-autostart         do not start the domains marked for it\n"
 	"  --help\n";
 
@@ -221,13 +222,14 @@ static bool first_start(void)
 
 int main(int argc, char **argv)
 {
-	enum { SIMULATE = 256, RUN_DIR, STATE_DIR, LOG_DIR, LOG_SIZE, GROUP, USER, NO_AUTOSTART, DEVICE_TIMEOUT };
+	enum { SIMULATE = 256, RUN_DIR, STATE_DIR, LOG_DIR, LOG_SIZE, GROUP, USER, NO_AUTOSTART, DEVICE_TIMEOUT, STORAGE };
 	static const struct option longs[] = {
 		{ "simulate", optional_argument, NULL, SIMULATE }, { "run-dir", required_argument, NULL, RUN_DIR },
 		{ "state-dir", required_argument, NULL, STATE_DIR }, { "log-dir", required_argument, NULL, LOG_DIR },
 		{ "log-size", required_argument, NULL, LOG_SIZE }, { "group", required_argument, NULL, GROUP },
 		{ "user", required_argument, NULL, USER }, { "no-autostart", no_argument, NULL, NO_AUTOSTART },
 		{ "device-timeout", required_argument, NULL, DEVICE_TIMEOUT },
+		{ "storage-daemon", required_argument, NULL, STORAGE },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	const char *user = NULL, *arg = NULL;
@@ -270,6 +272,9 @@ int main(int argc, char **argv)
 				fprintf(stderr, "vmid: --device-timeout %s: give seconds, up to 86400\n", optarg);
 				return EX_BAD_USAGE;
 			}
+			break;
+		case STORAGE:
+			devices_set_server(optarg);
 			break;
 		case NO_AUTOSTART:
 			autostart = false;

@@ -271,7 +271,7 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	if (!n || !dev_name_of(n, d, name, f))
 		return f->status;
 	if (!devices_find(d->devices, name, &info) || info.device->kind != DEVICE_BLOCK)
-		return fail(f, EX_FAILED, "change its size where it is served", "%s is served by another program", name);
+		return fail(f, EX_FAILED, "change its size where it is served, or, of an image, while the domain is shut off: qemu-img resize", "%s is served by another program", name);
 	if (grow(info.device->source, bytes, f))
 		return f->status;
 	if (devices_resize(d->devices, name, &err))

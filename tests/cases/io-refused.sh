@@ -24,7 +24,8 @@ refused "No such file" --disk /tmp/nothing
 refused "is a directory" --disk /tmp
 refused "whole number of sectors" --disk /tmp/odd
 refused "is said to be raw, but is qcow2" --disk /tmp/qcow2
-refused "qemu-storage-daemon" --disk /tmp/image,format=qcow2
+refused "is said to be qcow2, but is raw" --disk /tmp/image,format=qcow2
+refused "qemu-img convert -f vmdk" --disk /tmp/image,format=vmdk
 refused "are both /tmp/image" --disk /tmp/image --disk /tmp/image
 refused "20 are possible" --disk /tmp/image,serial=123456789012345678901
 refused "there is no bridge br7: ip link add br7" --net br7

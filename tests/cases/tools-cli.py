@@ -380,7 +380,7 @@ def devices():
     warned = r"dev.xml:4: warning: [^\n]*none.img[^\n]*cannot start.*dev.xml:5: warning: [^\n]*512"
     check("define dev.xml", err=warned)
     r = check("start dev", 4, err=r"^dev:\d+: error: [^\n]*none.img.*^error: cannot start 'dev': there are \d problems with its devices\nhint: ")
-    for want in ("vdd.*qcow2", "vde.*qemu-storage-daemon", "vda and vdf", "this version makes no networks itself"):
+    for want in ("vdd.*qcow2", "vde.*is said to be qcow2, but is raw", "vda and vdf", "this version makes no networks itself"):
         if not re.search(want, r.stderr):
             failures.append(f"start dev: no {want!r} in\n{r.stderr}")
     lines = check("dumpxml dev").stdout.split("\n")
@@ -416,6 +416,12 @@ def devices():
     check(f"attach-disk dev {TMP}/b.img bad/name", 4, err="no name of a disk")
     check(f"attach-disk dev {TMP}/b.img vdc --mode sideways", 2)
     check(f"attach-disk dev {TMP}/b.img vdc --print-xml --mode readonly", out="<readonly/>")
+    check(f"attach-disk dev {TMP}/b.img vdc --print-xml --subdriver qcow2", out="type='qcow2'/>")
+    check("attach-disk dev export vdc --print-xml --source-protocol nbd --source-host-name 192.0.2.7:10810", out=r"<source protocol='nbd' name='export'>\n"
+          r" +<host name='192.0.2.7' port='10810'/>\n +</source>")
+    check("attach-disk dev export vdc --print-xml --sourcetype network --source-host-transport unix --source-host-socket /run/s",
+          out="<host transport='unix' socket='/run/s'/>")
+    check("attach-disk dev export vdc --sourcetype network --source-host-name server", 4, err='"server" is no address')
     check("attach-interface dev bridge br0 --mac 00:16:3E:00:00:01", 4, err="MAC address")
     check("attach-interface dev network default", 4, err="this version makes no networks itself")
     check("domblklist dev --inactive", out=r"\A(?!.*vdb)")

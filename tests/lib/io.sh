@@ -59,6 +59,18 @@ guest_with() {
 	END
 }
 
+# storage_daemon DIR: qemu-storage-daemon and its libraries, for --add "DIR/usr" and so on: domain 0's user land has no libraries.
+storage_daemon() {
+	local program
+	program=$(command -v qemu-storage-daemon) || skip "no qemu-storage-daemon on this machine: install qemu-system-common"
+	mkdir -p "$1/usr/bin"
+	cp -L "$program" "$1/usr/bin/"
+	for f in $(ldd "$program" | grep -o '/[^ ]*'); do
+		mkdir -p "$1$(dirname "$f")"
+		cp -L "$f" "$1$f"
+	done
+}
+
 # rebooted TIMES: a domain starts again so often, and its file system is clean each time.
 rebooted() {
 	cat >"$tmp/main" <<-END

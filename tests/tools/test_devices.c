@@ -103,7 +103,7 @@ static void disks_that_cannot_be(void)
 	d.format = NULL;
 	refused(m, d, "never guessed");
 	d.format = "qcow2";
-	refused(m, d, "qemu-storage-daemon");
+	refused(m, d, "serves raw images");
 	d.format = "cooked";
 	refused(m, d, "no format");
 	d = disk("vda");

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * broker_handed.h - see broker_handed.c.
+ */
+#ifndef LIB_BROKER_HANDED_H
+#define LIB_BROKER_HANDED_H
+
+/*
+ * Runs argv[0] in a sandbox. Descriptors from 3 on, nr of them: it has them, too, and when it opens
+ * /proc/self/fd/N it gets that one again, whatever its rights. The last one is the control socket:
+ * its standard error, and when its other end is closed the program is told to end. The first one starts to listen.
+ * The caller has the program's rights already; returns when it has ended, with the status for _exit().
+ */
+int handed_run(char *const *argv, unsigned int nr);
+
+#endif

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, the server killed, disks that cannot be are refused, one comes and goes while the guest runs.
+# seconds: 60
+. tests/lib/case.sh
+. tests/lib/io.sh
+
+storage_daemon "$tmp/root"
+command -v qemu-img >/dev/null || skip "no qemu-img on this machine: install qemu-utils"
+mkdir "$tmp/img"
+qemu-img create -q -f qcow2 "$tmp/img/base.qcow2" 16M && qemu-img create -q -f qcow2 -F qcow2 -b base.qcow2 "$tmp/img/a.qcow2" &&
+	qemu-img create -q -f qcow2 "$tmp/img/live.qcow2" 8M && truncate -s 16M "$tmp/img/nbd.raw" || error "no images"
+
+cat >"$tmp/main" <<'END'
+#!/bin/sh
+# The guest's: writes to both disks, then sees a third one come and go.
+export PATH=/sbin:/bin
+exec >/dev/hvc0 2>&1
+# wait_that COMMAND...
+wait_that() {
+	n=0
+	until "$@"; do n=$((n + 1)); [ $n -lt 600 ] || { echo "guest: FAIL not: $*"; poweroff -f; }; usleep 100000; done
+}
+lacks() { [ ! -e "$1" ]; }
+echo "guest: $(cat /sys/block/vda/size) and $(cat /sys/block/vdb/size) sectors"
+/bin/disk verify /dev/vda 3 || poweroff -f
+/bin/disk verify /dev/vdb 3 || poweroff -f
+echo "guest: idle"
+wait_that [ -e /dev/vdc ]
+/bin/disk verify /dev/vda 2 || poweroff -f
+/bin/disk verify /dev/vdc 1 || poweroff -f
+echo "guest: has more"
+wait_that lacks /dev/vdc
+/bin/disk verify /dev/vdb 1 || poweroff -f
+echo "guest: done"
+poweroff -f
+END
+cat >"$tmp/inside" <<'END'
+#!/bin/sh
+fail() { echo "FAIL $*"; ps; vmi list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; exit 1; }
+# until_says TEXT
+until_says() {
+	n=0
+	until vmi log guest 2>/dev/null | grep -q "guest: $1"; do
+		vmi log guest 2>/dev/null | grep "guest: FAIL" && fail "$1"
+		n=$((n + 1))
+		[ $n -lt 400 ] || fail "the guest never says \"$1\""
+		usleep 200000
+	done
+}
+# refused WORDS COMMAND...
+refused() {
+	words=$1
+	shift
+	"$@" >/tmp/said 2>&1 && fail "not refused: $*"
+	grep -q "$words" /tmp/said || { cat /tmp/said; fail "$* does not say \"$words\""; }
+}
+# Of our own: what vmid starts has another user.
+/usr/bin/qemu-storage-daemon --blockdev driver=file,filename=/img/nbd.raw,node-name=n --nbd-server addr.type=unix,addr.path=/tmp/nbd.sock \
+	--export type=nbd,id=e,node-name=n,name=data,writable=on &
+own=$!
+n=0
+until [ -S /tmp/nbd.sock ]; do n=$((n + 1)); [ $n -lt 200 ] || fail "no NBD server"; usleep 100000; done
+/etc/vmi/domains || fail "vmid does not start"
+vmi -q define /guest.xml || fail "define"
+
+sed -e 's/name=.data./name="other"/' -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
+vmi -q define /tmp/bad.xml 2>/dev/null && refused 'no export "other"' vmi start bad
+sed -e 's/nbd.sock/nowhere.sock/' -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
+vmi -q define /tmp/bad.xml 2>/dev/null && refused 'no NBD server answers at /tmp/nowhere.sock' vmi start bad
+sed -e 's/a.qcow2/nbd.raw/' -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
+vmi -q define /tmp/bad.xml 2>/dev/null && refused 'is said to be qcow2, but is raw' vmi start bad
+sed -e '/<backingStore/,/<.backingStore/d' -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
+vmi -q define /tmp/bad.xml 2>/dev/null && refused 'name it and its format in <backingStore>' vmi start bad
+mv /usr/bin/qemu-storage-daemon /tmp/away
+refused 'install qemu-system-common' vmi start guest
+mv /tmp/away /usr/bin/qemu-storage-daemon
+
+vmi -q start guest || fail "the guest does not start"
+sed -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
+vmi -q define /tmp/bad.xml 2>/dev/null && refused 'a.qcow2 is in use by another domain' vmi start bad
+until_says "32768 and 32768 sectors"
+vmi domblklist guest --columns target,source,format,capacity,state
+until_says idle
+# Nothing is in flight: the next server goes on.
+for p in $(pidof qemu-storage-daemon); do
+	[ "$p" = "$own" ] || { echo "killing $p of user $(stat -c %u "/proc/$p")"; kill -9 "$p"; }
+done
+vmi attach-disk guest /img/live.qcow2 vdc --subdriver qcow2 || fail "attach-disk"
+until_says "has more"
+vmi detach-disk guest vdc || fail "detach-disk"
+until_says done
+n=0
+until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] || fail "it does not end"; usleep 100000; done
+[ "$(pidof qemu-storage-daemon)" = "$own" ] || fail "a server was left"
+[ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
+vmi log guest --lifecycle | grep "device vd"
+exit 0
+END
+cat >"$tmp/guest.xml" <<'END'
+<domain type='vmi'>
+  <name>guest</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' discard='unmap'/>
+      <source file='/img/a.qcow2'/>
+      <backingStore type='file'>
+        <format type='qcow2'/>
+        <source file='/img/base.qcow2'/>
+      </backingStore>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    <disk type='network' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source protocol='nbd' name='data'>
+        <host transport='unix' socket='/tmp/nbd.sock'/>
+      </source>
+      <target dev='vdb' bus='virtio'/>
+    </disk>
+    <console type='pty'/>
+  </devices>
+</domain>
+END
+guest_with "$tmp/guest.cpio" "$tmp/main"
+cache=${VMI_CACHE:-$HOME/.cache/vmi}
+status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
+	--add "$tmp/root/usr" --add "$tmp/root/lib" --add "$tmp/root/lib64" \
+	--add "$tmp/img" --add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 220 -- sh /inside
+cat "$tmp/out"
+no_complaints "$tmp/console"
+pass
