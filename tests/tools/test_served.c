@@ -266,6 +266,56 @@ static int connect_as(uint64_t *features, struct ucred *cred, const struct slot 
 	return fd;
 }
 
+/* Its server is there, or comes later; when that goes, so does ours. */
+static void serves_an_export(struct device dev, const char *listen)
+{
+	struct devices m = { .cfg = { .domid = 78, .event = on_event }, .dir = dir };
+	struct slot *s = &m.slot[1];
+	struct epoll_event e;
+	uint64_t features;
+	struct ucred cred;
+
+	m.epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->dev = dev;
+	s->open = NOTHING_OPEN;
+	s->server = NO_SERVER;
+	s->pidfd = -1;
+	sh("truncate -s 1M %s; qemu-nbd -t -f raw -x '%s' %s --fork --pid-file=%s/pid %s", raw, dev.export, listen, dir, raw);
+	accepted(NULL, dev);
+	CU_ASSERT_TRUE_FATAL(serves(&m, s));
+	close(connect_as(&features, &cred, s));
+	CU_ASSERT_NOT_EQUAL(features & 1ull << 32, 0);
+	/* Of what is watched, only the connection's end is heard. */
+	epoll_ctl(m.epoll, EPOLL_CTL_DEL, s->server.ctl, NULL);
+	epoll_ctl(m.epoll, EPOLL_CTL_DEL, s->server.pidfd, NULL);
+	sh("kill $(cat %s/pid)", dir);
+	CU_ASSERT(epoll_wait(m.epoll, &e, 1, 10000) == 1 && e.data.u32 == WATCH_NBD + 1);
+	server_link_ended(&m, s);
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 10000), 1);
+	s->pidfd = 0;			/* as if there were a front */
+	server_ended(&m, s);
+	CU_ASSERT_PTR_NOT_NULL(strstr(last, "the NBD server closed the connection"));
+	close(m.epoll);
+}
+
+static void exports_are_served(void)
+{
+	struct device d = { .kind = DEVICE_SERVED, .name = "vda", .nbd = true, .export = "a \"quoted\\name\", and more" };
+	char sock[64], listen[128];
+
+	if (!can_run("exports_are_served"))
+		return;
+	snprintf(sock, sizeof(sock), "%s/nbd", dir);
+	snprintf(listen, sizeof(listen), "-k %s", sock);
+	d.source = sock;
+	serves_an_export(d, listen);
+	d.source = NULL;
+	d.host = "127.0.0.1";
+	d.port = 20000 + getpid() % 10000;
+	snprintf(listen, sizeof(listen), "-b 127.0.0.1 -p %u", d.port);
+	serves_an_export(d, listen);
+}
+
 static void runs_with_what_it_is_handed(void)
 {
 	struct devices m = { .cfg = { .domid = 77, .event = on_event }, .dir = dir };
@@ -340,4 +390,5 @@ static void runs_with_what_it_is_handed(void)
 	sh("rm -rf %s", dir);
 }
 
-TESTS("served", TEST(images_that_cannot_be), TEST(images_are_locked), TEST(nbd_that_cannot_be), TEST(runs_with_what_it_is_handed))
+TESTS("served", TEST(images_that_cannot_be), TEST(images_are_locked), TEST(nbd_that_cannot_be), TEST(exports_are_served),
+      TEST(runs_with_what_it_is_handed))
