@@ -214,7 +214,7 @@ static uint64_t offered(const struct dev *d)
 static bool agree(struct dev *d)
 {
 	uint64_t want = READ_ONCE(d->slot->guest.features);
-	uint64_t must = 1ull << VIRTIO_F_VERSION_1 | (d->bounce ? 1ull << VIRTIO_F_ACCESS_PLATFORM : 0);
+	uint64_t must = d->required | 1ull << VIRTIO_F_VERSION_1 | (d->bounce ? 1ull << VIRTIO_F_ACCESS_PLATFORM : 0);
 
 	if (want & ~offered(d) || (want & must) != must) {
 		dev_log(d, "the driver's features %#llx are refused: offered are %#llx, needed %#llx", (unsigned long long)want,

@@ -35,7 +35,7 @@ struct dev_ops {
 	bool (*arg)(struct dev *d, const char *name, const char *value);
 	/*
 	 * All arguments are known, the windows are mapped, the sandbox is not there yet. Sets nr_queues, size_max,
-	 * features, config and config_size; where needed device, withheld, and `handed` of queues. Errors: die().
+	 * features, config and config_size; where needed device, required, withheld, and `handed` of queues. Errors: die().
 	 */
 	void (*init)(struct dev *d);
 	/* DRIVER_OK: the queues that the driver enabled are up. */
@@ -85,6 +85,7 @@ struct dev {
 
 	uint32_t device;		/* virtio device identifier, where ops->device is 0 */
 	uint64_t features;		/* offered; dev.c adds VERSION_1, EVENT_IDX, INDIRECT, ACCESS_PLATFORM */
+	uint64_t required;		/* of those offered: without them the driver's are refused */
 	uint64_t withheld;		/* of those that dev.c adds: what whoever serves the rings cannot do */
 	uint64_t agreed;		/* with the driver; valid from start() on */
 	uint32_t nr_queues, size_max;

@@ -25,9 +25,14 @@
 #define TURN		128		/* frames of one direction in a round */
 #define DRAIN		4096		/* a tap's queue is shorter */
 
-static struct back_net_stats *stats(struct net *n)
+static struct back_net_stats *stats(struct net_pair *p)
 {
-	return &n->dev->state->net;
+	return &p->net->dev->state->net;
+}
+
+static struct ring *ring(struct net_pair *p, unsigned int q)
+{
+	return &p->net->dev->queue[q].ring;
 }
 
 /* ---- to the guest ---- */
@@ -44,9 +49,9 @@ static void forget_used(struct net_rx *rx)
 }
 
 /* One more buffer from the ring. */
-static bool fetch(struct net *n)
+static bool fetch(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	struct ring_chain c = { .max = RX_PIECES };
 
 	if (rx->first_iov + rx->nr_iov + RX_PIECES > RX_IOVS || rx->first + rx->nr == RX_IOVS)
@@ -55,12 +60,12 @@ static bool fetch(struct net *n)
 		return false;
 	c.iov = rx->iov + rx->first_iov + rx->nr_iov;
 	for (;;) {
-		if (dev_pop(n->dev, NET_RX, &c) != RING_GOT)
+		if (dev_pop(p->net->dev, p->rxq, &c) != RING_GOT)
 			return false;
 		if (c.in && !c.nr_out)
 			break;
 		/* Nothing can be received into it. */
-		ring_push(&n->dev->queue[NET_RX].ring, c.head, 0);
+		ring_push(ring(p, p->rxq), c.head, 0);
 	}
 	rx->buffer[rx->first + rx->nr].head = c.head;
 	rx->buffer[rx->first + rx->nr].pieces = c.nr_in;
@@ -72,12 +77,12 @@ static bool fetch(struct net *n)
 }
 
 /* Buffers for a frame of any length, if the guest has given so many. With waiting for more if it has not. */
-static bool fetch_room(struct net *n)
+static bool fetch_room(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 
-	while (n->mergeable ? rx->bytes < NET_FRAME : !rx->nr)
-		if (!fetch(n) && !(dev_listen(n->dev, NET_RX) && fetch(n)))
+	while (p->net->mergeable ? rx->bytes < NET_FRAME : !rx->nr)
+		if (!fetch(p) && !(dev_listen(p->net->dev, p->rxq) && fetch(p)))
 			break;
 	return rx->nr;
 }
@@ -109,9 +114,9 @@ static uint8_t *byte_at(const struct net_rx *rx, size_t at)
 	return NULL;
 }
 
-static void deliver(struct net *n)
+static void deliver(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	uint32_t bytes = 0;
 
 	/* The tap leaves this field of the header alone. */
@@ -119,30 +124,30 @@ static void deliver(struct net *n)
 		if (rx->count[i])
 			*rx->count[i] = rx->held >> (8 * i);
 	for (unsigned int i = 0; i < rx->held; i++) {
-		ring_push(&n->dev->queue[NET_RX].ring, rx->placed[i].head, rx->placed[i].bytes);
+		ring_push(ring(p, p->rxq), rx->placed[i].head, rx->placed[i].bytes);
 		bytes += rx->placed[i].bytes;
 	}
 	rx->held = 0;
-	stats(n)->rx_packets++;
-	stats(n)->rx_bytes += bytes - NET_HEADER;
+	stats(p)->rx_packets++;
+	stats(p)->rx_bytes += bytes - NET_HEADER;
 }
 
 /* The held frame's rest, into buffers that came. false: it waits for more. */
-static bool finish_held(struct net *n)
+static bool finish_held(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 
 	while (rx->rest_len) {
 		uint32_t len;
 
-		if (!rx->nr && !fetch(n) && !(dev_listen(n->dev, NET_RX) && fetch(n))) {
-			if (rx->held < n->dev->queue[NET_RX].size)
+		if (!rx->nr && !fetch(p) && !(dev_listen(p->net->dev, p->rxq) && fetch(p))) {
+			if (rx->held < p->net->dev->queue[p->rxq].size)
 				return false;
 			/* It has them all, and they are too few: back to the guest, empty. */
 			for (unsigned int i = 0; i < rx->held; i++)
-				ring_push(&n->dev->queue[NET_RX].ring, rx->placed[i].head, 0);
+				ring_push(ring(p, p->rxq), rx->placed[i].head, 0);
 			rx->held = 0;
-			stats(n)->rx_drop++;
+			stats(p)->rx_drop++;
 			return true;
 		}
 		len = rx->buffer[rx->first].bytes < rx->rest_len ? rx->buffer[rx->first].bytes : rx->rest_len;
@@ -151,19 +156,19 @@ static bool finish_held(struct net *n)
 		rx->rest_len -= len;
 		place(rx, len);
 	}
-	deliver(n);
+	deliver(p);
 	return true;
 }
 
 /* A frame of (len) bytes is in the first buffers, and in `rest` where they end. */
-static bool received(struct net *n, uint32_t len)
+static bool received(struct net_pair *p, uint32_t len)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 	uint32_t room = rx->bytes;
 
 	/* There is one buffer, then. */
-	if (len > room && !n->mergeable) {
-		stats(n)->rx_drop++;
+	if (len > room && !p->net->mergeable) {
+		stats(p)->rx_drop++;
 		return true;
 	}
 	rx->rest_at = 0;
@@ -177,87 +182,88 @@ static bool received(struct net *n, uint32_t len)
 		len -= part;
 		place(rx, part);
 	}
-	return finish_held(n);
+	return finish_held(p);
 }
 
-bool net_receive(struct net *n)
+bool net_receive(struct net_pair *p)
 {
-	struct net_rx *rx = &n->rx;
+	struct net_rx *rx = &p->rx;
 
-	if (rx->held && !finish_held(n))
+	if (rx->held && !finish_held(p))
 		return false;
 	for (unsigned int turn = 0; turn < TURN; turn++) {
 		struct iovec *v;
 		ssize_t len;
 
-		if (!fetch_room(n))
+		if (!fetch_room(p))
 			return false;
 		v = rx->iov + rx->first_iov;
 		v[rx->nr_iov].iov_base = rx->rest;
 		v[rx->nr_iov].iov_len = sizeof(rx->rest);
-		len = readv(n->tap, v, rx->nr_iov + 1);
+		len = readv(p->tap, v, rx->nr_iov + 1);
 		if (len < 0 && errno == EAGAIN)
 			return false;
 		if (len < 0 && (errno == EBADFD || errno == ENODEV || errno == EIO)) {
-			net_tap_gone(n, errno);
+			net_tap_gone(p->net, errno);
 			return false;
 		}
 		if (len < (ssize_t)NET_HEADER)
-			stats(n)->rx_errors++;
-		else if (!received(n, len))
+			stats(p)->rx_errors++;
+		else if (!received(p, len))
 			return false;
 	}
 	return true;
 }
 
-void net_drain(struct net *n)
+void net_drain(struct net_pair *p)
 {
-	for (unsigned int i = 0; i < DRAIN && read(n->tap, n->rx.rest, sizeof(n->rx.rest)) >= 0; i++)
+	for (unsigned int i = 0; i < DRAIN && read(p->tap, p->rx.rest, sizeof(p->rx.rest)) >= 0; i++)
 		;
 }
 
 /* ---- from the guest ---- */
 
 /* EIO: the tap is down; the others: the kernel has no memory or queue for it now. */
-static void send_failed(struct net *n, int error)
+static void send_failed(struct net_pair *p, int error)
 {
 	if (error == EBADFD || error == ENODEV)
-		net_tap_gone(n, error);
+		net_tap_gone(p->net, error);
 	else if (error == EIO || error == EAGAIN || error == ENOMEM || error == ENOBUFS)
-		stats(n)->tx_drop++;
+		stats(p)->tx_drop++;
 	else
-		stats(n)->tx_errors++;
+		stats(p)->tx_errors++;
 }
 
-bool net_send(struct net *n)
+bool net_send(struct net_pair *p)
 {
+	struct net *n = p->net;
 	struct ring_chain c = { .iov = n->tx_iov, .max = sizeof(n->tx_iov) / sizeof(n->tx_iov[0]) };
 
 	for (unsigned int turn = 0; turn < TURN; turn++) {
 		ssize_t len;
 
-		if (dev_pop(n->dev, NET_TX, &c) != RING_GOT) {
-			if (dev_listen(n->dev, NET_TX))
+		if (dev_pop(p->net->dev, p->txq, &c) != RING_GOT) {
+			if (dev_listen(p->net->dev, p->txq))
 				continue;
 			return false;
 		}
-		if (!n->serving) {
-			stats(n)->tx_drop++;
+		if (!p->serving) {
+			stats(p)->tx_drop++;
 		} else {
-			len = writev(n->tap, c.iov, c.nr_out);
+			len = writev(p->tap, c.iov, c.nr_out);
 			if (len < 0) {
-				send_failed(n, errno);
+				send_failed(p, errno);
 			} else {
-				stats(n)->tx_packets++;
-				stats(n)->tx_bytes += len - NET_HEADER;
+				stats(p)->tx_packets++;
+				stats(p)->tx_bytes += len - NET_HEADER;
 			}
 		}
-		ring_push(&n->dev->queue[NET_TX].ring, c.head, 0);
+		ring_push(ring(p, p->txq), c.head, 0);
 	}
 	return true;
 }
 
-void net_frames_reset(struct net *n)
+void net_frames_reset(struct net_pair *p)
 {
-	n->rx.first = n->rx.nr = n->rx.first_iov = n->rx.nr_iov = n->rx.bytes = n->rx.held = 0;
+	p->rx.first = p->rx.nr = p->rx.first_iov = p->rx.nr_iov = p->rx.bytes = p->rx.held = 0;
 }

@@ -10,6 +10,9 @@
  * With vhost=FD the kernel's vhost-net serves the data queues (vhost.c), and the
  * tap's interface has the only counters. Otherwise frames.c does.
  *
+ * Each pair of queues has a queue of the tap. Those that the driver does not use are
+ * detached, or the kernel would leave frames there; which are, is in the state file.
+ *
  * The link is down, for the guest and for the tap's own carrier, where the manager
  * says so, and for good when the tap is removed. Then what the guest sends is lost.
  *
@@ -47,7 +50,8 @@
 #define MTU_MIN		68
 #define MTU_MAX		65535
 
-static struct net net = { .tap = -1, .vhost = -1, .link = true, .tap_op.fd = -1, .again_op.fd = -1 };
+static struct net net = { .link = true, .again_op.fd = -1 };
+static unsigned int nr_taps, nr_vhosts;
 static struct virtio_net_config config;
 
 static bool net_arg(struct dev *d, const char *name, const char *value)
@@ -57,9 +61,13 @@ static bool net_arg(struct dev *d, const char *name, const char *value)
 
 	(void)d;
 	if (!strcmp(name, "tap")) {
-		net.tap = arg_fd(name, value);
+		if (nr_taps == NET_PAIRS)
+			die("tap: more than %d", NET_PAIRS);
+		net.pair[nr_taps++].tap = arg_fd(name, value);
 	} else if (!strcmp(name, "vhost")) {
-		net.vhost = arg_fd(name, value);
+		if (nr_vhosts == NET_PAIRS)
+			die("vhost: more than %d", NET_PAIRS);
+		net.pair[nr_vhosts++].vhost = arg_fd(name, value);
 	} else if (!strcmp(name, "mac")) {
 		if (sscanf(value, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", m, m + 1, m + 2, m + 3, m + 4, m + 5, &end) != 6 ||
 		    value[end] || (m[0] & 1))
@@ -95,7 +103,7 @@ static void set_carrier(void)
 	int up = net.link;
 
 	if (!net.gone)
-		ioctl(net.tap, TUNSETCARRIER, &up);
+		ioctl(net.pair[0].tap, TUNSETCARRIER, &up);
 }
 
 void net_tap_gone(struct net *n, int error)
@@ -103,7 +111,8 @@ void net_tap_gone(struct net *n, int error)
 	if (n->gone)
 		return;
 	n->gone = true;
-	n->tap_op.fd = -1;
+	for (unsigned int i = 0; i < n->nr_pairs; i++)
+		n->pair[i].tap_op.fd = -1;
 	dev_error(n->dev, "the tap is gone (%s): the link is down; attach the interface anew", strerror(error));
 	serve();
 	show_link();
@@ -112,11 +121,13 @@ void net_tap_gone(struct net *n, int error)
 
 static void tap_event(struct loop_op *op, int res)
 {
-	(void)op;
-	if (res < 0 || (res & (POLLERR | POLLHUP | POLLNVAL)))
+	struct net_pair *p = (struct net_pair *)((char *)op - offsetof(struct net_pair, tap_op));
+
+	/* Of a queue that is detached, an error means nothing; the first never is. */
+	if (p < net.pair + net.used && (res < 0 || (res & (POLLERR | POLLHUP | POLLNVAL))))
 		net_tap_gone(&net, res < 0 ? -res : ENODEV);
-	else if (net.serving)
-		net.again |= net_receive(&net);
+	else if (p->serving)
+		net.again |= net_receive(p);
 }
 
 static bool net_told(struct dev *d, const char *line)
@@ -137,8 +148,9 @@ static void vhost_error(struct loop_op *op, int res)
 {
 	(void)op;
 	(void)res;
-	for (unsigned int q = NET_RX; q <= NET_TX; q++)
-		vhost_tap(net.vhost, q, -1);
+	for (struct net_pair *p = net.pair; p < net.pair + net.nr_pairs; p++)
+		for (unsigned int q = NET_RX; q <= NET_TX; q++)
+			vhost_tap(p->vhost, q, -1);
 	dev_break(net.dev, "vhost-net says that a data queue is no ring");
 }
 
@@ -147,27 +159,62 @@ static void vhost_failed(const char *what, int rc)
 	dev_error(net.dev, "vhost-net: %s: %s; the card does not work. Attach it without vhost", what, strerror(-rc));
 }
 
-/* Frames move, or do so no more. What came while nobody served is old. */
-static void serve(void)
+static void poll_tap(struct net_pair *p)
 {
-	bool on = net.dev->started && link_up() && net.dev->queue[NET_RX].enabled && net.dev->queue[NET_TX].enabled;
+	if (!p->polled)
+		loop_poll(&p->tap_op, p->tap);
+	p->polled = true;
+}
+
+/* Frames move, or do so no more. What came while nobody served is old. */
+static void serve_pair(struct net_pair *p, bool on)
+{
 	int rc = 0;
 
-	if (on == net.serving)
+	if (on == p->serving)
 		return;
-	net.serving = on;
+	p->serving = on;
 	if (on && !net.resumed)
-		net_drain(&net);
-	net.resumed = false;
-	for (unsigned int q = NET_RX; net.vhost >= 0 && q <= NET_TX && !rc; q++) {
-		rc = vhost_tap(net.vhost, q, on ? net.tap : -1);
+		net_drain(p);
+	for (unsigned int q = NET_RX; net.vhost && q <= NET_TX && !rc; q++) {
+		rc = vhost_tap(p->vhost, q, on ? p->tap : -1);
 		if (rc)
 			vhost_failed("tap", rc);
 		else if (on)
-			hand_kick(&net.hand[q]);
+			hand_kick(&p->hand[q]);
 	}
-	if (on && net.vhost < 0)
-		net.again |= net_receive(&net);
+	if (on && !net.vhost) {
+		poll_tap(p);
+		net.again |= net_receive(p);
+	}
+}
+
+static void serve(void)
+{
+	bool on = net.dev->started && link_up();
+
+	for (struct net_pair *p = net.pair; p < net.pair + net.nr_pairs; p++)
+		serve_pair(p, on && p < net.pair + net.used && net.dev->queue[p->rxq].enabled && net.dev->queue[p->txq].enabled);
+	net.resumed = false;
+}
+
+/* As it is already: an error that means nothing. */
+static void tap_queue(struct net_pair *p, short how)
+{
+	struct ifreq ifr = { .ifr_flags = how };
+
+	ioctl(p->tap, TUNSETQUEUE, &ifr);
+}
+
+/* The driver uses the first (n). */
+static void use_pairs(unsigned int n)
+{
+	net.used = net.dev->state->pairs = n;
+	for (unsigned int i = 1; i < n; i++)
+		tap_queue(&net.pair[i], IFF_ATTACH_QUEUE);
+	serve();
+	for (unsigned int i = n; i < net.nr_pairs; i++)
+		tap_queue(&net.pair[i], IFF_DETACH_QUEUE);
 }
 
 static int tap_offload(uint64_t features)
@@ -182,26 +229,29 @@ static int tap_offload(uint64_t features)
 		flags |= TUN_F_TSO6;
 	if (features & BIT(VIRTIO_NET_F_GUEST_ECN))
 		flags |= TUN_F_TSO_ECN;
-	return net.gone || !ioctl(net.tap, TUNSETOFFLOAD, flags) ? 0 : -errno;
+	return net.gone || !ioctl(net.pair[0].tap, TUNSETOFFLOAD, flags) ? 0 : -errno;
 }
 
-static void vhost_begin(struct dev *d)
+static int vhost_begin_pair(struct dev *d, struct net_pair *p)
 {
-	int rc = vhost_features(net.vhost, d->agreed & net.vhost_features & ~BIT(VIRTIO_F_ACCESS_PLATFORM));
+	int rc = vhost_features(p->vhost, d->agreed & net.vhost_features & ~BIT(VIRTIO_F_ACCESS_PLATFORM));
 
-	for (unsigned int q = NET_RX; q <= NET_TX && !rc; q++) {
-		if (!d->queue[q].enabled)
+	for (unsigned int i = NET_RX; i <= NET_TX && !rc; i++) {
+		struct dev_queue *q = &d->queue[p->rxq + i];
+
+		if (!q->enabled)
 			continue;
-		if (!hand_ring(d, q, &net.hand[q])) {
-			d->queue[q].enabled = false;
+		if (!hand_ring(d, p->rxq + i, &p->hand[i])) {
+			q->enabled = false;
 			continue;
 		}
-		rc = vhost_ring_start(net.vhost, &net.hand[q]);
+		rc = vhost_ring_start(p->vhost, &p->hand[i]);
 	}
 	if (rc) {
 		vhost_failed("start", rc);
-		d->queue[NET_RX].enabled = d->queue[NET_TX].enabled = false;
+		d->queue[p->rxq].enabled = d->queue[p->txq].enabled = false;
 	}
+	return rc;
 }
 
 static void net_start(struct dev *d)
@@ -211,15 +261,20 @@ static void net_start(struct dev *d)
 	if (rc)
 		dev_error(d, "the tap refuses offloads (%s): the guest may get frames that it cannot read", strerror(-rc));
 	net.mergeable = d->agreed & BIT(VIRTIO_NET_F_MRG_RXBUF);
-	net_frames_reset(&net);
-	if (net.vhost >= 0)
-		vhost_begin(d);
+	for (unsigned int i = 0; i < net.nr_pairs; i++) {
+		net_frames_reset(&net.pair[i]);
+		if (net.vhost && vhost_begin_pair(d, &net.pair[i]))
+			break;
+	}
 	serve();
 }
 
 static void net_stop(struct dev *d)
 {
 	serve();
+	/* A successor goes on with as many; the next driver begins with one. */
+	if (!d->quitting)
+		use_pairs(1);
 	dev_stopped(d);
 }
 
@@ -233,6 +288,7 @@ static bool set_offloads(struct dev *d, uint64_t offloads)
 static bool command(struct dev *d, const struct ring_chain *c)
 {
 	struct virtio_net_ctrl_hdr h;
+	struct virtio_net_ctrl_mq mq;
 	uint64_t offloads;
 
 	if (!ring_gather(&h, c->iov, c->nr_out, 0, sizeof(h)))
@@ -242,6 +298,12 @@ static bool command(struct dev *d, const struct ring_chain *c)
 		return h.cmd <= VIRTIO_NET_CTRL_RX_ALLMULTI;
 	case VIRTIO_NET_CTRL_MAC:
 		return h.cmd == VIRTIO_NET_CTRL_MAC_TABLE_SET;
+	case VIRTIO_NET_CTRL_MQ:
+		if (h.cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !ring_gather(&mq, c->iov, c->nr_out, sizeof(h), sizeof(mq)) ||
+		    !mq.virtqueue_pairs || mq.virtqueue_pairs > net.nr_pairs)
+			return false;
+		use_pairs(mq.virtqueue_pairs);
+		return true;
 	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
 		return h.cmd == VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET &&
 		       ring_gather(&offloads, c->iov, c->nr_out, sizeof(h), sizeof(offloads)) && set_offloads(d, offloads);
@@ -249,31 +311,33 @@ static bool command(struct dev *d, const struct ring_chain *c)
 	return false;
 }
 
-static void control(struct dev *d)
+static void control(struct dev *d, unsigned int q)
 {
 	struct iovec iov[QUEUE_SIZE];
 	struct ring_chain c = { .iov = iov, .max = QUEUE_SIZE };
 
 	do {
-		while (dev_pop(d, NET_CTRL, &c) == RING_GOT) {
+		while (dev_pop(d, q, &c) == RING_GOT) {
 			uint8_t ack = command(d, &c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 			bool told = ring_scatter(iov + c.nr_out, c.nr_in, 0, &ack, sizeof(ack));
 
-			ring_push(&d->queue[NET_CTRL].ring, c.head, told);
+			ring_push(&d->queue[q].ring, c.head, told);
 		}
-	} while (dev_listen(d, NET_CTRL));
+	} while (dev_listen(d, q));
 }
 
 /* ---- the device ---- */
 
 static void net_kick(struct dev *d, unsigned int q)
 {
-	if (q == NET_CTRL)
-		control(d);
-	else if (q == NET_TX)
-		net.again |= net_send(&net);
-	else if (net.serving)
-		net.again |= net_receive(&net);
+	struct net_pair *p = &net.pair[q / 2];
+
+	if (q == d->nr_queues - 1)
+		control(d, q);
+	else if (q == p->txq)
+		net.again |= net_send(p);
+	else if (p->serving)
+		net.again |= net_receive(p);
 }
 
 /* The rest of a round that was cut short. */
@@ -281,11 +345,13 @@ static void again_event(struct loop_op *op, int res)
 {
 	(void)op;
 	(void)res;
-	if (!net.dev->started || net.vhost >= 0)
+	if (!net.dev->started || net.vhost)
 		return;
-	net.again |= net_send(&net);
-	if (net.serving)
-		net.again |= net_receive(&net);
+	for (struct net_pair *p = net.pair; p < net.pair + net.used; p++) {
+		net.again |= net_send(p);
+		if (p->serving)
+			net.again |= net_receive(p);
+	}
 }
 
 static void net_settle(struct dev *d)
@@ -302,36 +368,37 @@ static void net_settle(struct dev *d)
 	}
 }
 
-static void open_tap(void)
+static void open_tap(struct net_pair *p)
 {
 	struct ifreq ifr = { 0 };
 	int header = NET_HEADER, flags;
 
-	if (net.tap < 0)
-		die("tap=FD is missing; see vmi-back --help");
-	if (ioctl(net.tap, TUNGETIFF, &ifr))
+	/* A predecessor may have left it detached. */
+	tap_queue(p, IFF_ATTACH_QUEUE);
+	if (ioctl(p->tap, TUNGETIFF, &ifr))
 		die("tap: the descriptor is no tap: %s; open /dev/net/tun and use TUNSETIFF", strerror(errno));
 	if ((ifr.ifr_flags & (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)) != (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
 		die("tap: %s is not one with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR", ifr.ifr_name);
-	flags = fcntl(net.tap, F_GETFL);
-	if (ioctl(net.tap, TUNSETVNETHDRSZ, &header) || flags < 0 || fcntl(net.tap, F_SETFL, flags | O_NONBLOCK))
+	flags = fcntl(p->tap, F_GETFL);
+	if (ioctl(p->tap, TUNSETVNETHDRSZ, &header) || flags < 0 || fcntl(p->tap, F_SETFL, flags | O_NONBLOCK))
 		die("tap: %s: %s", ifr.ifr_name, strerror(errno));
 }
 
-static void open_vhost(struct dev *d)
+static void open_vhost(struct dev *d, struct net_pair *p)
 {
 	uint64_t rings = BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC);
-	int rc = vhost_open(net.vhost, &d->mem, &net.vhost_features);
+	int rc = vhost_open(p->vhost, &d->mem, &net.vhost_features);
 
 	if (rc)
 		die("vhost: %s; the descriptor must be /dev/vhost-net, opened for this card alone", strerror(-rc));
 	if (!(net.vhost_features & BIT(VIRTIO_F_VERSION_1)) || !(net.vhost_features & BIT(VIRTIO_NET_F_MRG_RXBUF)))
 		die("vhost: this kernel's vhost-net has no virtio 1.0 or no MRG_RXBUF");
 	d->withheld = rings & ~net.vhost_features;
-	for (unsigned int q = NET_RX; q <= NET_TX; q++) {
-		hand_queue(d, q, &net.hand[q]);
-		net.err_op[q].done = vhost_error;
-		loop_poll(&net.err_op[q], net.hand[q].err);
+	for (unsigned int i = NET_RX; i <= NET_TX; i++) {
+		hand_queue(d, p->rxq + i, &p->hand[i]);
+		p->hand[i].index = i;
+		p->err_op[i].done = vhost_error;
+		loop_poll(&p->err_op[i], p->hand[i].err);
 	}
 }
 
@@ -340,38 +407,55 @@ static void net_init(struct dev *d)
 	static const uint8_t none[sizeof(config.mac)];
 
 	net.dev = d;
-	d->nr_queues = 3;
-	d->size_max = QUEUE_SIZE;
-	d->features = FEATURES | (config.mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
+	net.nr_pairs = d->queues;
+	net.vhost = nr_vhosts;
 	if (!memcmp(config.mac, none, sizeof(none)))
 		die("mac=XX:XX:XX:XX:XX:XX is missing; see vmi-back --help");
-	if (d->queues != 1)
-		die("queues=%u: this card has one pair of queues", d->queues);
-	open_tap();
-	if (net.vhost >= 0)
-		open_vhost(d);
-	config.max_virtqueue_pairs = 1;
+	if (d->queues > NET_PAIRS)
+		die("queues=%u: a card has up to %d pairs of queues", d->queues, NET_PAIRS);
+	if (nr_taps != d->queues)
+		die("tap=FD is missing, or there are too many: %u for %u pairs of queues; see vmi-back --help", nr_taps, d->queues);
+	if (net.vhost && nr_vhosts != d->queues)
+		die("vhost=FD: %u for %u pairs of queues; see vmi-back --help", nr_vhosts, d->queues);
+	d->nr_queues = 2 * d->queues + 1;
+	d->size_max = QUEUE_SIZE;
+	/* The control queue's place depends on MQ: a driver without would look for it elsewhere. */
+	d->required = d->queues > 1 ? BIT(VIRTIO_NET_F_MQ) : 0;
+	d->features = FEATURES | d->required | (config.mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
+	for (unsigned int i = 0; i < d->queues; i++) {
+		struct net_pair *p = &net.pair[i];
+
+		p->net = &net;
+		p->rxq = 2 * i + NET_RX;
+		p->txq = 2 * i + NET_TX;
+		p->tap_op = (struct loop_op){ tap_event, -1 };
+		open_tap(p);
+		if (net.vhost)
+			open_vhost(d, p);
+	}
+	config.max_virtqueue_pairs = d->queues;
 	d->config_size = offsetof(struct virtio_net_config, speed);
 	show_link();
 	set_carrier();
-	net.tap_op.done = tap_event;
 	net.again_op.done = again_event;
+	if (!net.vhost)
+		poll_tap(&net.pair[0]);
+	use_pairs(d->state->pairs && d->state->pairs <= d->queues ? d->state->pairs : 1);
 	net.resumed = d->state->status & VIRTIO_CONFIG_S_DRIVER_OK;
-	if (net.vhost < 0)
-		loop_poll(&net.tap_op, net.tap);
 }
 
 const struct dev_ops net_ops = {
 	.name = "net",
-	.help = "  tap=FD             /dev/net/tun after TUNSETIFF with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR\n"
+	.help = "  tap=FD             /dev/net/tun after TUNSETIFF with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR; with queues=N,\n"
+		"                     N times, with IFF_MULTI_QUEUE: one for each pair\n"
 		"  mac=XX:XX:...      the card's address\n"
 		"  mtu=N              told to the guest; without it, the guest chooses\n"
 		"  link=0|1           carrier at the beginning; default 1\n"
-		"  vhost=FD           /dev/vhost-net, for this card alone: the kernel moves the frames\n"
+		"  vhost=FD           /dev/vhost-net, for this card alone: the kernel moves the frames; one for each pair\n"
 		"  Lines it is told: link 0, link 1.\n",
 	.device = VIRTIO_ID_NET,
 	.syscalls = (const int[]){ SCMP_SYS(readv), SCMP_SYS(writev), -1 },
-	.ioctls = (const int[]){ TUNSETOFFLOAD, TUNSETCARRIER, VHOST_IOCTLS, 0 },
+	.ioctls = (const int[]){ TUNSETOFFLOAD, TUNSETCARRIER, TUNSETQUEUE, VHOST_IOCTLS, 0 },
 	.opcodes = (const int[]){ IORING_OP_NOP, -1 },
 	.arg = net_arg,
 	.init = net_init,

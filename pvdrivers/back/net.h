@@ -10,9 +10,10 @@
 #include "dev.h"
 #include "hand.h"
 
-#define NET_RX		0		/* queues: what the guest receives, what it sends, control */
+/* Queues: of pair n, 2n is what the guest receives, 2n + 1 what it sends; the last one is control. */
+#define NET_RX		0
 #define NET_TX		1
-#define NET_CTRL	2
+#define NET_PAIRS	((VMI_BUS_QUEUES - 1) / 2)
 
 #define NET_HEADER	sizeof(struct virtio_net_hdr_mrg_rxbuf)
 /* The longest frame that a tap gives, with its header: a segment of 64 KiB, with a little for lower headers. */
@@ -43,28 +44,40 @@ struct net_rx {
 	uint8_t rest[NET_FRAME];
 };
 
-struct net {
-	struct dev *dev;
-	int tap, vhost;			/* vhost: -1: frames go through this process */
-	bool link, gone;		/* carrier as told; the tap is no more */
-	bool mergeable;			/* a frame may use several buffers */
-	bool serving;			/* frames move: started, link up, tap there */
-	bool resumed;			/* a predecessor served them until just now */
-	struct loop_op tap_op, again_op, err_op[2];
-	bool again;			/* a round was cut short */
-	uint64_t vhost_features;
+struct net;
+
+struct net_pair {
+	struct net *net;
+	unsigned int rxq, txq;		/* numbers of its queues */
+	int tap, vhost;			/* the tap's queue; vhost: -1: frames go through this process */
+	bool serving;			/* frames move: started, link up, tap there, the driver uses it */
+	bool polled;
+	struct loop_op tap_op, err_op[2];
 	struct hand_ring hand[2];
-	struct iovec tx_iov[1024];
 	struct net_rx rx;
 };
 
+struct net {
+	struct dev *dev;
+	unsigned int nr_pairs, used;	/* there; that the driver uses */
+	bool vhost;			/* the pairs have one each */
+	bool link, gone;		/* carrier as told; the tap is no more */
+	bool mergeable;			/* a frame may use several buffers */
+	bool resumed;			/* a predecessor served them until just now */
+	struct loop_op again_op;
+	bool again;			/* a round was cut short */
+	uint64_t vhost_features;
+	struct iovec tx_iov[1024];
+	struct net_pair pair[NET_PAIRS];
+};
+
 /* frames.c. Each handles what there is, up to a bound; true: there is more. */
-bool net_receive(struct net *n);
-bool net_send(struct net *n);
+bool net_receive(struct net_pair *p);
+bool net_send(struct net_pair *p);
 /* A new life of the driver: nothing is fetched or held. */
-void net_frames_reset(struct net *n);
+void net_frames_reset(struct net_pair *p);
 /* Throw away what waits in the tap. */
-void net_drain(struct net *n);
+void net_drain(struct net_pair *p);
 /* net.c: the tap's file says that there is none any more. */
 void net_tap_gone(struct net *n, int error);
 

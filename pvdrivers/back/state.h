@@ -80,7 +80,8 @@ struct back_state {
 	uint32_t status;			/* the device's answer; never read back from the slot */
 	uint32_t starts;			/* back ends so far */
 	uint64_t requests, kicks, notifications;	/* of all queues: served, wake-ups by the guest, its interrupts */
-	uint64_t reserved[10];
+	uint64_t pairs;				/* network: pairs of queues that the driver uses */
+	uint64_t reserved[9];
 	union {
 		struct back_block_stats block;
 		struct back_net_stats net;

@@ -26,22 +26,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t *window;
 static struct net net;
+static struct net_pair *const pair = &net.pair[0];
 static int far;			/* the tap's other side, a socket here */
 
 static void start(struct dev *d)
 {
 	net.mergeable = d->agreed & 1ull << VIRTIO_NET_F_MRG_RXBUF;
-	net.serving = true;
-	net_frames_reset(&net);
+	pair->serving = true;
+	net_frames_reset(pair);
 }
 
 static void kick(struct dev *d, unsigned int q)
 {
 	(void)d;
 	if (q == NET_RX)
-		net_receive(&net);
+		net_receive(pair);
 	else
-		net_send(&net);
+		net_send(pair);
 }
 
 static const struct dev_ops ops = { .name = "frames", .device = VIRTIO_ID_NET, .start = start, .stop = dev_stopped, .kick = kick };
@@ -61,7 +62,9 @@ static void set_up(void)
 	memset(d.slot, 0, sizeof(*d.slot));
 	setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	net.tap = sv[0];
+	pair->net = &net;
+	pair->txq = NET_TX;
+	pair->tap = sv[0];
 	far = sv[1];
 	net.dev = &d;
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv))
@@ -118,7 +121,7 @@ static void drain(void)
 
 	while (read(far, frame, sizeof(frame)) >= 0)
 		;
-	net_drain(&net);
+	net_drain(pair);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

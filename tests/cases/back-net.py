@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: vmi-back net moves frames both ways through a real tap, whole, with and without offloads; kills, full rings, link and a removed tap.
-# seconds: 5
+# seconds: 7
 """In a network namespace of its own. The tap's other side is a packet socket:
 what the guest sends comes out there byte for byte, and the reverse."""
 import ctypes
@@ -19,14 +19,15 @@ from back import EVENT_IDX, INDIRECT, NEEDS_RESET, Failed, Guest, Queue, check, 
 
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFMTU = 0x8913, 0x8914, 0x8916, 0x891c, 0x8922
 SIOCGIFHWADDR, SIOCSIFTXQLEN, SIOCSARP, RTM_DELLINK, IFF_RUNNING = 0x8927, 0x8943, 0x8955, 17, 0x40
-TUNSETIFF, TAP, NO_PI, VNET_HDR = 0x400454ca, 2, 0x1000, 0x4000
+TUNSETIFF, TAP, NO_PI, VNET_HDR, MULTI_QUEUE = 0x400454ca, 2, 0x1000, 0x4000, 0x100
 CSUM, GUEST_CSUM, CTRL_OFFLOADS, MTU = 1, 1 << 1, 1 << 2, 1 << 3
-GUEST_TSO4, HOST_TSO4, MRG, STATUS, CTRL_VQ = 1 << 7, 1 << 11, 1 << 15, 1 << 16, 1 << 17
+GUEST_TSO4, HOST_TSO4, MRG, STATUS, CTRL_VQ, MQ = 1 << 7, 1 << 11, 1 << 15, 1 << 16, 1 << 17, 1 << 22
 OURS, ITS, TYPE = bytes.fromhex("525400aabbcc"), bytes.fromhex("5254000a0b0c"), b"\x88\xb5"
 SIZE = 256
-RX, TX, CTRL = 0, 1, 2
+RX, TX, CTRL = 0, 1, -1     # the last one
 RX_PACKETS, RX_DROP, TX_PACKETS, TX_DROP = 1, 3, 5, 7
 BUFFER = 2048
+FEATURES = 72               # in struct vmi_slot: the driver's
 
 
 def namespace():
@@ -48,10 +49,11 @@ class Card:
     names = iter(range(100))
     vhost = False               # the kernel moves the frames
 
-    def __init__(self, *args, mtu=1500):
-        self.name = f"t{next(self.names)}"
-        self.tap = os.open("/dev/net/tun", os.O_RDWR)
-        fcntl.ioctl(self.tap, TUNSETIFF, struct.pack("16sH22x", self.name.encode(), TAP | NO_PI | VNET_HDR))
+    def __init__(self, *args, mtu=1500, pairs=1):
+        self.name, self.pairs = f"t{next(self.names)}", pairs
+        self.taps = [os.open("/dev/net/tun", os.O_RDWR) for _ in range(pairs)]
+        for tap in self.taps:
+            fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", self.name.encode(), TAP | NO_PI | VNET_HDR | (MULTI_QUEUE if pairs > 1 else 0)))
         # The kernel would send frames of its own.
         if os.path.exists(f"/proc/sys/net/ipv6/conf/{self.name}"):
             with open(f"/proc/sys/net/ipv6/conf/{self.name}/disable_ipv6", "w") as f:
@@ -59,8 +61,8 @@ class Card:
         self.ifreq(SIOCSIFMTU, "i12x", mtu)
         self.ifreq(SIOCSIFTXQLEN, "i12x", 64)
         self.ifreq(SIOCSIFFLAGS, "H14x", 0x1043)
-        self.args = f"tap={self.tap}", "mac=" + ":".join(f"{b:02x}" for b in ITS), *args
-        self.guest = Guest("net", 3)
+        self.args = *(f"tap={tap}" for tap in self.taps), f"queues={pairs}", "mac=" + ":".join(f"{b:02x}" for b in ITS), *args
+        self.guest = Guest("net", 2 * pairs + 1)
         self.start()
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
         self.socket.bind((self.name, 0x88b5))
@@ -69,15 +71,12 @@ class Card:
 
     def start(self):
         g = self.guest
-        g.args, g.files = self.args, [self.tap]
-        if self.vhost:
-            fd = os.open("/dev/vhost-net", os.O_RDWR)
-            g.args += (f"vhost={fd}",)
-            g.files.append(fd)
+        vhosts = [os.open("/dev/vhost-net", os.O_RDWR) for _ in self.taps] if self.vhost else []
+        g.args, g.files = self.args + tuple(f"vhost={fd}" for fd in vhosts), self.taps + vhosts
         try:
             g.start()
         finally:
-            if self.vhost:
+            for fd in vhosts:
                 os.close(fd)
 
     def ifreq(self, request, form, *values):
@@ -89,7 +88,7 @@ class Card:
     def up(self, features=EVENT_IDX | INDIRECT | MRG | STATUS | CTRL_VQ, buffers=SIZE, buffer=BUFFER):
         g = self.guest
         g.negotiate(features)
-        self.q = [Queue(g, i, SIZE) for i in range(3)]
+        self.q = [Queue(g, i, SIZE) for i in range(2 * self.pairs + 1)]
         self.room = g.alloc(SIZE * max(buffer, BUFFER))
         self.place, self.buffer = {}, buffer
         self.out = g.alloc(1 << 17)
@@ -147,7 +146,8 @@ class Card:
     def down(self):
         self.guest.quit()
         self.socket.close()
-        os.close(self.tap)
+        for tap in self.taps:
+            os.close(tap)
 
 
 def frame(to, n=0):
@@ -343,6 +343,85 @@ def control():
     card.down()
 
 
+def datagram(to, port):
+    """An IPv4 datagram of UDP, whose port decides which queue the tap gives it to."""
+    data = random.randbytes(random.randint(20, 1400))
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 28 + len(data), 1, 0, 64, 17, 0) + bytes([10, 9, 0, 1, 10, 9, 0, 2])
+    return (ITS if to == "guest" else OURS) + (OURS if to == "guest" else ITS) + b"\x08\0" + ip + \
+        struct.pack(">HHHH", port, 7, 8 + len(data), 0) + data
+
+
+def pairs():
+    """Three pairs: frames leave by each, and come by those that the driver uses, by no other; killed; a driver that knows only one."""
+    card = Card(pairs=3)
+    g = card.guest
+    check(g.offered() & MQ and struct.unpack("<H", g.config(10)[8:]) == (3,), "three pairs are not offered")
+    card.up(features=EVENT_IDX | INDIRECT | MRG | STATUS | CTRL_VQ | MQ)
+    places = [card.place, {}, {}]
+    for pair in (1, 2):
+        room = g.alloc(SIZE * BUFFER)
+        for i in range(SIZE):
+            at = room + BUFFER * i
+            places[pair][card.q[2 * pair].add(room=[(at, BUFFER)])] = at
+        card.q[2 * pair].kick()
+
+    def come(nr):
+        """So many datagrams, each on any pair: the set of pairs."""
+        sent, on = sorted(datagram("guest", 1000 + i) for i in range(nr)), set()
+        for f in sent:
+            card.socket.sendto(f, (card.name, 0x800))
+        got, end = [], time.monotonic() + 5
+        while len(got) < nr:
+            check(time.monotonic() < end, f"{len(got)} of {nr} frames come")
+            for pair, q in enumerate(card.q[0:6:2]):
+                place = places[pair]
+                buffers = [(place.pop(head), n) for head, n in q.take()]
+                for at, n in buffers:
+                    frame = g.read(at, n)[12:]
+                    if frame[12:14] == b"\x08\0":
+                        got.append(frame)
+                        on.add(pair)
+                    place[q.add(room=[(at, BUFFER)])] = at
+                q.kick()
+            time.sleep(0.002)
+        check(sorted(got) == sent, "frames come out as others")
+        return on
+
+    def leave(pair):
+        f = frame("host")
+        g.write(card.out, bytes(12) + f)
+        card.q[2 * pair + 1].add(out=[(card.out, 12 + len(f))])
+        card.q[2 * pair + 1].kick()
+        card.q[2 * pair + 1].wait(1)
+        check(card.socket.recv(65536) == f, f"what pair {pair} sends comes out as another")
+
+    card.served()
+    check(come(40) == {0}, "frames come by a pair that is not used")
+    for wrong in (0, 4, 65535):
+        check(card.command(4, 0, struct.pack("<H", wrong)) == 1, f"{wrong} of 3 pairs were accepted")
+    check(card.command(4, 1, struct.pack("<H", 2)) == 1 and card.command(4, 0, b"\2") == 1, "nonsense was accepted")
+    for used in (3, 2, 1, 3):
+        check(card.command(4, 0, struct.pack("<H", used)) == 0, f"{used} pairs were refused")
+        for pair in range(used):
+            leave(pair)
+        on = come(40)
+        check(on == set(range(used)), f"with {used} pairs, frames come by {on}")
+    g.kill()
+    card.start()
+    on = come(40)
+    check(on == {0, 1, 2}, f"after a kill, frames come by {on}")
+    g.reset()
+    g.status(3)
+    struct.pack_into("<Q", g.slot, FEATURES, g.offered() & ~MQ)
+    g.status(11)
+    until(lambda: g.answer() & NEEDS_RESET, "a driver without MQ was accepted")
+    g.reset()
+    card.up(features=EVENT_IDX | INDIRECT | MRG | STATUS | CTRL_VQ | MQ).served()
+    card.socket.sendto(f := datagram("guest", 1), (card.name, 0x800))
+    check(card.receive()[-1][12:] == f, "the next driver has not one pair")
+    card.down()
+
+
 def link():
     """Down and up by the manager; the guest hears of it, and nothing passes meanwhile."""
     card = Card().up()
@@ -478,7 +557,7 @@ def refused():
     """What the manager may get wrong is said at once."""
     for args, why in (((), "mac="), (("mac=1:2:3",), "mac=1:2:3"), (("mac=01:00:00:00:00:01",), "one card"),
                       (("mac=52:54:00:12:34:56",), "tap=FD is missing"), (("mac=52:54:00:12:34:56", "tap=2"), "tap=2"),
-                      (("mtu=7",), "from 68"), (("queues=2", "mac=52:54:00:12:34:56"), "one pair")):
+                      (("mtu=7",), "from 68"), (("queues=13", "mac=52:54:00:12:34:56"), "up to 12")):
         g = Guest("net", 3, *args)
         g.start(wait=False)
         err = g.process.communicate()[1]
@@ -488,10 +567,10 @@ def refused():
 def main():
     namespace()
     random.seed(1)
-    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, link, gone, killed, hostile, refused
+    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, link, gone, killed, hostile, refused
     if sys.argv[1:] == ["vhost"]:
         Card.vhost = True
-        tests = both_ways, offloads, control, link, killed, vhost_hostile
+        tests = both_ways, offloads, control, pairs, link, killed, vhost_hostile
     for test in tests:
         try:
             begin = time.monotonic()
