@@ -163,9 +163,9 @@ int broker_budget(uint32_t domid, uint64_t bytes)
 	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }
 
-int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int *mtu)
+int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int pairs, unsigned int *mtu)
 {
-	struct broker_request r = { .op = BROKER_TAP, .mtu = *mtu };
+	struct broker_request r = { .op = BROKER_TAP, .mtu = *mtu, .pairs = pairs };
 	struct broker_answer a;
 	int rc;
 
@@ -175,6 +175,14 @@ int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsig
 	rc = ask(&r, NULL, &a);
 	*mtu = rc < 0 ? 0 : a.mtu;
 	return rc;
+}
+
+int broker_tap_queue(const char *name)
+{
+	struct broker_request r = { .op = BROKER_TAP_QUEUE };
+
+	strncpy(r.name, name, sizeof(r.name) - 1);
+	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }
 
 int broker_vhost(void)

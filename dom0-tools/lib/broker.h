@@ -29,8 +29,10 @@ int broker_lend(uint32_t domid, uint64_t gpa, uint64_t size);
 int broker_balloon(uint32_t domid);
 /* How many bytes of its memory the domain may have at a time: 0, or a negative errno. */
 int broker_budget(uint32_t domid, uint64_t bytes);
-/* A tap of this name, up, and on the bridge if that is not ""; the far end has this MAC address. mtu 0: the bridge's; *mtu: as it is. */
-int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int *mtu);
+/* A tap of this name, up, and on the bridge if that is not ""; the far end has this MAC address. pairs: queues that it may have. mtu 0: the bridge's; *mtu: as it is. */
+int broker_tap(const char *name, const char *bridge, const uint8_t mac[6], unsigned int pairs, unsigned int *mtu);
+/* One more queue of the tap of this name, which was made for more than one pair. */
+int broker_tap_queue(const char *name);
 /* /dev/vhost-net */
 int broker_vhost(void);
 /*
@@ -47,10 +49,10 @@ int broker_kill(int pidfd);
 
 /* ---- broker_do.c: as whoever calls ---- */
 
-enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_KILL, NR_BROKER_OPS };
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_KILL, NR_BROKER_OPS };
 
 struct broker_request {
-	uint32_t op, domid, port, mtu;
+	uint32_t op, domid, port, mtu, pairs;
 	uint64_t gpa, size;
 	uint8_t mac[6];
 	char name[16], bridge[16];

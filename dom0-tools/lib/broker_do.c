@@ -106,18 +106,27 @@ static int set_up(const struct broker_request *r, unsigned int *mtu)
 	return rc;
 }
 
+static int tun(const struct broker_request *r, int flags)
+{
+	struct ifreq i = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | flags };
+
+	if (!memchr(r->name, 0, sizeof(r->name)) || !*r->name || strchr(r->name, '%'))
+		return -EINVAL;
+	memcpy(i.ifr_name, r->name, IFNAMSIZ);
+	return opened("/dev/net/tun", TUNSETIFF, &i);
+}
+
 static int tap(const struct broker_request *r, unsigned int *mtu)
 {
-	struct ifreq i = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int fd, rc;
 
-	if (!memchr(r->name, 0, sizeof(r->name)) || !memchr(r->bridge, 0, sizeof(r->bridge)) || !*r->name || strchr(r->name, '%'))
+	if (!memchr(r->bridge, 0, sizeof(r->bridge)))
 		return -EINVAL;
 	if (*r->bridge && !if_nametoindex(r->bridge))
 		return -ENODEV;
-	memcpy(i.ifr_name, r->name, IFNAMSIZ);
 	*mtu = r->mtu;
-	fd = opened("/dev/net/tun", TUNSETIFF, &i);
+	/* A tap with several queues lets others in: not in that of another card. */
+	fd = tun(r, r->pairs > 1 ? IFF_MULTI_QUEUE | IFF_TUN_EXCL : 0);
 	if (fd < 0)
 		return fd;
 	rc = set_up(r, mtu);
@@ -155,7 +164,7 @@ static _Noreturn void child(const struct broker_request *r, char **argv, const i
 	setsid();
 	umask(077);
 	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NOFILE, 3 + 2 * BROKER_MAX_FDS);
+	limit(RLIMIT_NOFILE, 3 + 4 * BROKER_MAX_FDS);	/* of them three eventfds for a queue */
 	limit(RLIMIT_MEMLOCK, RLIM_INFINITY);	/* io_uring's rings and buffers */
 	if (!chdir("/") && !setgroups(0, NULL) && !setresgid(id, id, id) && !setresuid(id, id, id) &&
 	    !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
@@ -218,6 +227,9 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		break;
 	case BROKER_TAP:
 		rc = tap(r, &a.mtu);
+		break;
+	case BROKER_TAP_QUEUE:
+		rc = tun(r, IFF_MULTI_QUEUE);
 		break;
 	case BROKER_VHOST:
 		rc = opened("/dev/vhost-net", 0, NULL);

@@ -49,7 +49,28 @@ void command_arg(struct command *c, const char *fmt, ...)
 	sb_add(&c->args, text, strlen(text) + 1);
 }
 
-static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int *conn)
+/* conn: what is to be closed when the back end has it. */
+static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX])
+{
+	const struct device *dev = &s->dev;
+
+	for (unsigned int i = 0; i <= s->open.nr_more; i++)
+		command_arg(c, "tap=%u", command_pass(c, i ? s->open.more[i - 1] : s->open.fd));
+	command_arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
+	if (s->open.mtu)
+		command_arg(c, "mtu=%u", s->open.mtu);
+	command_arg(c, "link=%d", link_is_up(s));
+	/* Anew each time: they belong to the process that uses them first. */
+	for (unsigned int i = 0; s->open.vhost && i <= s->open.nr_more; i++) {
+		conn[i] = broker_vhost();
+		if (conn[i] < 0)
+			return conn[i];
+		command_arg(c, "vhost=%u", command_pass(c, conn[i]));
+	}
+	return 0;
+}
+
+static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
 
@@ -63,19 +84,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			command_arg(c, "serial=%s", dev->serial);
 		break;
 	case DEVICE_NET:
-		command_arg(c, "tap=%u", command_pass(c, s->open.fd));
-		command_arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
-		if (s->open.mtu)
-			command_arg(c, "mtu=%u", s->open.mtu);
-		command_arg(c, "link=%d", link_is_up(s));
-		if (!s->open.vhost)
-			break;
-		/* Anew each time: it belongs to the process that uses it first. */
-		*conn = broker_vhost();
-		if (*conn < 0)
-			return *conn;
-		command_arg(c, "vhost=%u", command_pass(c, *conn));
-		break;
+		return net_args(c, s, conn);
 	case DEVICE_CONSOLE:
 		command_arg(c, "pty=%u", command_pass(c, s->open.fd));
 		break;
@@ -147,8 +156,9 @@ void back_start(struct devices *m, struct slot *s)
 {
 	struct command c = { 0 };
 	bool leaving = s->phase == P_LEAVING;
-	int pair[2], conn = -1, rc;
+	int pair[2], conn[PAIRS_MAX], rc;
 
+	memset(conn, -1, sizeof(conn));
 	if (!leaving)
 		s->due = 0;
 	if (s->dev.kind == DEVICE_SERVED && !s->server.ready) {
@@ -168,20 +178,20 @@ void back_start(struct devices *m, struct slot *s)
 	command_arg(&c, "vmi-back");
 	command_arg(&c, "%s", device_kind_names[s->dev.kind]);
 	common_args(m, s, &c);
-	rc = kind_args(m, &c, s, &conn);
+	rc = kind_args(m, &c, s, conn);
 	/* The last one, as broker_do.c expects it. */
 	command_arg(&c, "ctl=%u", command_pass(&c, pair[1]));
 	if (!rc)
 		rc = s->pidfd = broker_spawn(m->cfg.domid, c.args.s, c.args.len, c.fds, c.nr, &s->pid);
 	sb_free(&c.args);
 	close(pair[1]);
-	if (conn >= 0)
-		close(conn);
+	for (unsigned int i = 0; i < PAIRS_MAX && conn[i] >= 0; i++)
+		close(conn[i]);
 	if (rc < 0) {
 		close(pair[0]);
 		s->pidfd = -1;
 		s->pid = 0;
-		back_later(m, s, conn < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
+		back_later(m, s, conn[0] < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
 		return;
 	}
 	s->ctl = pair[0];

@@ -22,6 +22,11 @@ const char *const device_cache_names[] = {
 	[DEVICE_CACHE_WRITETHROUGH] = "writethrough", [DEVICE_CACHE_UNSAFE] = "unsafe",
 };
 
+unsigned int device_pairs(const struct device *dev)
+{
+	return dev->queues ? dev->queues : 1;
+}
+
 unsigned int device_queues(const struct device *dev)
 {
 	unsigned int n = dev->queues ? dev->queues : 1;
@@ -216,8 +221,8 @@ static void check_net(const struct devices *have, const struct device *dev, bool
 		diag_error(d, dev->line, "interface %s: the MAC address is a multicast one: its first byte must be even", dev->name);
 	if (dev->mtu && (dev->mtu < 68 || dev->mtu > 65535))
 		diag_error(d, dev->line, "interface %s: an MTU is from 68 to 65535", dev->name);
-	if (dev->queues > 1)
-		diag_error(d, dev->line, "interface %s: this version has one pair of queues", dev->name);
+	if (dev->queues > PAIRS_MAX)
+		diag_error(d, dev->line, "interface %s: %u pairs of queues: a card has %d at most", dev->name, dev->queues, PAIRS_MAX);
 }
 
 static void check_vhost_user(const struct device *dev, bool start, struct diag *d)
@@ -241,7 +246,7 @@ static void check_one(const struct devices *have, const struct device *dev, bool
 			   DEVICE_NAME_LEN - 1);
 		return;
 	}
-	if (dev->queues > VMI_BUS_QUEUES)
+	if (dev->queues > VMI_BUS_QUEUES && dev->kind != DEVICE_NET)
 		diag_error(d, dev->line, "%s: %u queues: a device has %d at most", dev->name, dev->queues, VMI_BUS_QUEUES);
 	if (dev->kind == DEVICE_BLOCK || dev->kind == DEVICE_SERVED)
 		check_serial(dev, d);

@@ -30,7 +30,7 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 	o->mtu = dev->mtu;
 	if (m->cfg.simulate)
 		return 0;
-	o->fd = broker_tap(o->tap, bridge, dev->mac, &o->mtu);
+	o->fd = broker_tap(o->tap, bridge, dev->mac, device_pairs(dev), &o->mtu);
 	switch (o->fd) {
 	case -ENODEV:
 		return hv_fail(err, o->fd, "interface %s: there is no bridge %s: ip link add %s type bridge; ip link set %s up", dev->name, bridge, bridge, bridge);
@@ -39,6 +39,14 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 	}
 	if (o->fd < 0)
 		return hv_fail(err, o->fd, "interface %s: cannot make the tap %s%s%s: %s", dev->name, o->tap, *bridge ? " on " : "", bridge, strerror(-o->fd));
+	while (o->nr_more < device_pairs(dev) - 1) {
+		int fd = broker_tap_queue(o->tap);
+
+		if (fd < 0)
+			return hv_fail(err, fd, "interface %s: the tap %s gets no more than %u queues: %s", dev->name, o->tap, 1 + o->nr_more,
+				       strerror(-fd));
+		o->more[o->nr_more++] = fd;
+	}
 	vhost = dev->user_net ? -1 : broker_vhost();
 	o->vhost = vhost >= 0;
 	if (o->vhost)
@@ -139,5 +147,7 @@ void device_close(struct opened *o)
 		if (o->backing[i] >= 0)
 			close(o->backing[i]);
 	}
+	while (o->nr_more)
+		close(o->more[--o->nr_more]);
 	*o = NOTHING_OPEN;
 }

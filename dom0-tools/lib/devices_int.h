@@ -20,11 +20,15 @@
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
+#define PAIRS_MAX	((VMI_BUS_QUEUES - 1) / 2)	/* of a network card's queues */
+
 /* What a device needs of domain 0, and what is known of it then. */
 struct opened {
 	int fd;				/* image, tap, pty's master, entropy; -1: nothing, or connected at each start */
 	int other;			/* pty's slave; or -1 */
 	int backing[DEVICE_BACKINGS];	/* the images behind it; -1: none */
+	int more[PAIRS_MAX - 1];	/* a tap's other queues */
+	unsigned int nr_more;
 	uint64_t size;
 	unsigned int mtu;
 	bool vhost;			/* the kernel's vhost-net moves the frames */
@@ -197,6 +201,7 @@ int nbd_look(const struct device *dev, uint64_t *size, struct hv_error *err);	/*
 
 /* device_check.c */
 unsigned int device_queues(const struct device *dev);	/* virtio queues */
+unsigned int device_pairs(const struct device *dev);	/* of queues, of a network card */
 void device_mac(const uint8_t uuid[16], const struct device *dev, uint8_t mac[6]);
 uint64_t device_balloon(const struct devices *m, const struct device *dev);	/* pages that the guest is to give */
 void device_copy(struct device *to, const struct device *from);

@@ -39,7 +39,7 @@ static const char usage[] =
 "  -w, --weight N      share of the processors, 1 to 65535 (256)\n"
 "  -d, --disk FILE[,readonly][,serial=TEXT][,cache=none|writeback|writethrough|unsafe][,shareable][,format=raw|qcow2]\n"
 "                      an image or a block device as a disk: /dev/vda, ...; repeatable\n"
-"  -N, --net BRIDGE[,mac=ADDRESS][,mtu=N][,tap=NAME][,user]\n"
+"  -N, --net BRIDGE[,mac=ADDRESS][,mtu=N][,queues=N][,tap=NAME][,user]\n"
 "                      a network card on a bridge; repeatable (user: a process moves\n"
 "                      the frames, not the kernel's vhost-net)\n"
 "      --rng           an entropy device\n"

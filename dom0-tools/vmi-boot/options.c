@@ -95,8 +95,11 @@ bool option_net(struct device_list *l, char *text)
 			d->tap = v;
 		} else if (!strcmp(item, "user")) {
 			d->user_net = true;
+		} else if ((v = value(item, "queues"))) {
+			if (!parse_uint(v, &d->queues))
+				return bad("--net", item, "queues=2");
 		} else if (!(v = value(item, "mtu")) || !parse_uint(v, &d->mtu)) {
-			return bad("--net", item, "mac=ADDRESS, mtu=N, tap=NAME, user");
+			return bad("--net", item, "mac=ADDRESS, mtu=N, queues=N, tap=NAME, user");
 		}
 	}
 	return true;
