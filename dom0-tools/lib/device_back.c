@@ -80,6 +80,8 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		command_arg(c, "readonly=%d", dev->readonly);
 		command_arg(c, "cache=%s", device_cache_names[dev->cache]);
 		command_arg(c, "discard=%d", dev->discard);
+		command_arg(c, "errors=%s", device_policy_names[dev->errors ? dev->errors : DEVICE_POLICY_ENOSPACE]);
+		command_arg(c, "rerrors=%s", device_policy_names[dev->rerrors ? dev->rerrors : DEVICE_POLICY_REPORT]);
 		if (dev->serial)
 			command_arg(c, "serial=%s", dev->serial);
 		break;

@@ -17,6 +17,10 @@ const char *const device_kind_names[] = {
 	[DEVICE_BLOCK] = "block", [DEVICE_NET] = "net", [DEVICE_CONSOLE] = "console", [DEVICE_RNG] = "rng",
 	[DEVICE_BALLOON] = "balloon", [DEVICE_VHOST_USER] = "vhost-user", [DEVICE_SERVED] = "vhost-user",
 };
+const char *const device_policy_names[] = {
+	[DEVICE_POLICY_DEFAULT] = "default", [DEVICE_POLICY_REPORT] = "report", [DEVICE_POLICY_STOP] = "stop",
+	[DEVICE_POLICY_ENOSPACE] = "enospace", [DEVICE_POLICY_IGNORE] = "ignore",
+};
 const char *const device_cache_names[] = {
 	[DEVICE_CACHE_NONE] = "none", [DEVICE_CACHE_WRITEBACK] = "writeback",
 	[DEVICE_CACHE_WRITETHROUGH] = "writethrough", [DEVICE_CACHE_UNSAFE] = "unsafe",
@@ -233,6 +237,8 @@ static void check_vhost_user(const struct device *dev, bool start, struct diag *
 		diag_error(d, dev->line, "%s: name the server's socket, from / on", dev->name);
 	else if (start && (stat(dev->source, &st) || !S_ISSOCK(st.st_mode)))
 		diag_error(d, dev->line, "%s: there is no socket %s: start its server first", dev->name, dev->source);
+	if (dev->errors > DEVICE_POLICY_REPORT || dev->rerrors > DEVICE_POLICY_REPORT)
+		diag_error(d, dev->line, "%s: what becomes of errors is its server's to say: leave the policy out, or let it be report", dev->name);
 	if (!dev->device_id)
 		diag_error(d, dev->line, "%s: say which kind of device the server serves", dev->name);
 	else if (start && dev->device_id != VIRTIO_ID_BLOCK)

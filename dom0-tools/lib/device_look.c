@@ -29,6 +29,10 @@ static void describe(const struct slot *s, unsigned int nr, struct device_info *
 		.state = s->phase == P_LEAVING || s->phase == P_ENDING ? DEVICE_LEAVING : s->phase == P_BACKOFF ? DEVICE_RESTARTING :
 			 s->present ? DEVICE_PRESENT : DEVICE_WAITING,
 	};
+	if (s->dev.kind == DEVICE_BLOCK && s->state) {
+		out->held = READ_ONCE(s->state->block.held);
+		out->no_space = s->state->block.held_error == ENOSPC || s->state->block.held_error == EDQUOT;
+	}
 	memcpy(out->mac, s->dev.mac, 6);
 	memcpy(out->tap, s->open.tap, sizeof(out->tap));
 	memcpy(out->pty, s->open.pty, sizeof(out->pty));
@@ -112,6 +116,14 @@ int devices_resize(struct devices *m, const char *name, struct hv_error *err)
 	s->open.size = size;
 	back_tell(s, "resize\n");
 	return 0;
+}
+
+void devices_retry(struct devices *m)
+{
+	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
+		if (m->slot[i].phase != P_NONE && m->slot[i].dev.kind == DEVICE_BLOCK)
+			back_tell(&m->slot[i], "retry\n");
+	}
 }
 
 /* What vhost-net moves, only the tap's interface counts: what that sends, the guest receives. */

@@ -48,6 +48,17 @@ enum device_kind {
 
 enum device_cache { DEVICE_CACHE_NONE, DEVICE_CACHE_WRITEBACK, DEVICE_CACHE_WRITETHROUGH, DEVICE_CACHE_UNSAFE, NR_DEVICE_CACHES };
 
+/* What becomes of a disk's request that failed; held: it is tried again until it succeeds, and the guest waits. */
+enum device_policy {
+	DEVICE_POLICY_DEFAULT,		/* of writes: enospace, of reads: report */
+	DEVICE_POLICY_REPORT,		/* the guest gets the error */
+	DEVICE_POLICY_STOP,		/* it is held */
+	DEVICE_POLICY_ENOSPACE,		/* it is held where space is lacking, else reported */
+	DEVICE_POLICY_IGNORE,		/* the guest is told that it succeeded */
+	NR_DEVICE_POLICIES
+};
+
+extern const char *const device_policy_names[NR_DEVICE_POLICIES];
 extern const char *const device_kind_names[NR_DEVICE_KINDS], *const device_cache_names[NR_DEVICE_CACHES];
 
 /* All zero is a default for everything that the kind does not need. */
@@ -69,6 +80,7 @@ struct device {
 	enum device_cache cache;
 	bool readonly, discard;
 	bool shareable;			/* others may write it at the same time */
+	enum device_policy errors, rerrors;	/* of writes, of reads */
 	const char *serial;		/* up to 20 characters, or NULL */
 
 	const char *bridge;		/* net; NULL: a tap without a bridge */
@@ -101,6 +113,8 @@ struct device_info {
 	char tap[16];			/* net: the tap's name */
 	char pty[32];			/* console: the terminal's other end */
 	uint64_t size;			/* block, served: bytes */
+	unsigned int held;		/* block: requests that are held after an error */
+	bool no_space;			/* and that is it */
 };
 
 enum device_event {
@@ -162,6 +176,9 @@ int devices_set_link(struct devices *m, const char *name, bool on, struct hv_err
 int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
 /* The image of a block device has changed its size: tell the guest. */
 int devices_resize(struct devices *m, const char *name, struct hv_error *err);
+
+/* Of disks: what is held after an error is tried again now, not within a second. */
+void devices_retry(struct devices *m);
 
 /* Counters since the device came, in the order of its kind; names live for ever. 0: no such device. */
 struct device_counter {

@@ -304,6 +304,14 @@ static bool nbd_device(const xmlNode *src, struct device_item *it, struct diag *
 	return true;
 }
 
+static enum device_policy policy_of(const xmlNode *driver, const char *attr)
+{
+	return attr_is(driver, attr, "stop") ? DEVICE_POLICY_STOP :
+	       attr_is(driver, attr, "enospace") ? DEVICE_POLICY_ENOSPACE :
+	       attr_is(driver, attr, "ignore") ? DEVICE_POLICY_IGNORE :
+	       attr_is(driver, attr, "report") ? DEVICE_POLICY_REPORT : DEVICE_POLICY_DEFAULT;
+}
+
 /* False: not a device that can be attached; an error in d if it is meant to be. */
 static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d)
 {
@@ -325,6 +333,8 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		return false;
 	}
 	dev->queues = queues(n);
+	dev->errors = policy_of(driver, "error_policy");
+	dev->rerrors = policy_of(driver, "rerror_policy");
 	if (attr_is(n, "type", "vhostuser")) {
 		dev->kind = DEVICE_VHOST_USER;
 		dev->device_id = 2;

@@ -29,6 +29,16 @@ static const char *value(const char *item, const char *name)
 	return !strncmp(item, name, n) && item[n] == '=' ? item + n + 1 : NULL;
 }
 
+/* One of the names: its index; else nr. */
+static unsigned int word_of(const char *v, const char *const *names, unsigned int nr)
+{
+	unsigned int i = 0;
+
+	while (i < nr && strcmp(v, names[i]))
+		i++;
+	return i;
+}
+
 static bool bad(const char *option, const char *item, const char *possible)
 {
 	fprintf(stderr, "vmi-boot: %s: \"%s\" is not known; possible are %s\n", option, item, possible);
@@ -40,7 +50,6 @@ bool option_disk(struct device_list *l, char *text)
 	struct device *d = add(l, DEVICE_BLOCK);
 	char *save = NULL, *item;
 	const char *v;
-	unsigned int i;
 
 	if (!d)
 		return false;
@@ -62,13 +71,19 @@ bool option_disk(struct device_list *l, char *text)
 			d->format = v;
 			d->kind = strcmp(v, "raw") ? DEVICE_SERVED : DEVICE_BLOCK;
 		} else if ((v = value(item, "cache"))) {
-			for (i = 0; i < NR_DEVICE_CACHES && strcmp(v, device_cache_names[i]); i++)
-				;
-			if (i == NR_DEVICE_CACHES)
+			d->cache = word_of(v, device_cache_names, NR_DEVICE_CACHES);
+			if (d->cache == NR_DEVICE_CACHES)
 				return bad("--disk", item, "cache=none, writeback, writethrough, unsafe");
-			d->cache = i;
+		} else if ((v = value(item, "errors"))) {
+			d->errors = word_of(v, device_policy_names, NR_DEVICE_POLICIES);
+			if (d->errors == NR_DEVICE_POLICIES)
+				return bad("--disk", item, "errors=report, stop, enospace, ignore");
+		} else if ((v = value(item, "rerrors"))) {
+			d->rerrors = word_of(v, device_policy_names, NR_DEVICE_POLICIES);
+			if (d->rerrors == NR_DEVICE_POLICIES || d->rerrors == DEVICE_POLICY_ENOSPACE)
+				return bad("--disk", item, "rerrors=report, stop, ignore");
 		} else if (!(v = value(item, "queues")) || !parse_uint(v, &d->queues)) {
-			return bad("--disk", item, "readonly, shareable, serial=TEXT, format=raw or qcow2, cache=MODE, queues=N");
+			return bad("--disk", item, "readonly, shareable, serial=TEXT, format=raw or qcow2, cache=MODE, errors=POLICY, rerrors=POLICY, queues=N");
 		}
 	}
 	return true;

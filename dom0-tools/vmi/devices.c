@@ -401,6 +401,32 @@ static int run_domiflist(struct cmd *c)
 	return print_devices(c, "interface", cols, "mac");
 }
 
+/* Disks whose requests wait for the end of an error, in virsh's words. */
+static int run_domblkerror(struct cmd *c)
+{
+	json_t *d, *dev, *found = json_object();
+	const char *name;
+	int status;
+	size_t i;
+
+	d = get(c, &status);
+	json_array_foreach(json_object_get(d, "devices"), i, dev) {
+		if (*str(dev, "error"))
+			json_object_set(found, str(dev, "target"), json_object_get(dev, "error"));
+	}
+	if (d && !print_object(found)) {
+		json_object_foreach(found, name, dev)
+			printf("%s: %s\n", name, json_string_value(dev));
+		if (!json_object_size(found))
+			puts("No errors found");
+		if (opts.virsh)
+			putchar('\n');
+	}
+	json_decref(found);
+	json_decref(d);
+	return status;
+}
+
 /* ---- numbers ---- */
 
 /* The device, which has to be there; *d is the answer that it is part of. */
@@ -571,6 +597,7 @@ const struct verb device_verbs[] = {
 	{ "domblklist", "devices", "list a domain's disks", run_domblklist,
 	  OPTS(OPT_DOMAIN, INACTIVE, { "details", 0, FLAG, OPTION, "with type and device" }), false },
 	{ "domiflist", "devices", "list a domain's network interfaces", run_domiflist, OPTS(OPT_DOMAIN, INACTIVE), false },
+	{ "domblkerror", "devices", "list disks whose requests wait for the end of an error", run_domblkerror, OPTS(OPT_DOMAIN), false },
 	{ "domblkstat", "devices", "numbers of a disk", run_domblkstat,
 	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MAY, "its target; the first one" }), false },
 	{ "domifstat", "devices", "numbers of a network interface", run_domifstat,

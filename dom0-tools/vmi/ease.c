@@ -173,7 +173,7 @@ static void offer_domains(const char *verb, const char *start)
 	json_array_foreach(json_object_get(answer, "domains"), i, d) {
 		bool off = !strcmp(str(d, "state"), "shut off");
 
-		if ((word_in(verb, "start domrename") && !off) || (word_in(verb, "resume") && strcmp(str(d, "state"), "paused")) ||
+		if ((word_in(verb, "start domrename") && !off) || (word_in(verb, "resume") && strcmp(str(d, "state"), "paused") && strcmp(str(d, "reason"), "I/O error")) ||
 		    (word_in(verb, "shutdown reboot reset destroy suspend console") && off))
 			continue;
 		offer(str(d, "name"), start);

@@ -339,7 +339,7 @@ const struct verb life_verbs[] = {
 	{ "destroy", "life", "end a domain at once, as if by pulling the plug", run_destroy,
 	  OPTS(OPT_DOMAIN, { "graceful", 0, FLAG, OPTION, "ask first, and give it 10 seconds" }), false },
 	{ "suspend", "life", "pause a domain", run_suspend, OPTS(OPT_DOMAIN), false },
-	{ "resume", "life", "let a paused domain go on", run_resume, OPTS(OPT_DOMAIN), false },
+	{ "resume", "life", "let a paused domain, or one whose disk had an error, go on", run_resume, OPTS(OPT_DOMAIN), false },
 	{ "autostart", "life", "start a domain when the machine boots", run_autostart,
 	  OPTS(OPT_DOMAIN, { "disable", 0, FLAG, OPTION, "or no longer" }), false },
 	{ "domrename", "life", "give a domain that is shut off another name", run_rename,

@@ -377,6 +377,8 @@ static void add_info(json_t *j, const struct domain *d, const char *name)
 	}
 	if (i.device->kind == DEVICE_BLOCK || (i.device->kind == DEVICE_SERVED && i.size))
 		json_object_set_new(j, "capacity", json_integer(i.size));
+	if (i.held)
+		json_object_set_new(j, "error", json_string(i.no_space ? "no space" : "unspecified error"));
 	if (i.device->kind == DEVICE_CONSOLE)
 		json_object_set_new(j, "pty", json_string(i.pty));
 	nr = devices_stats(d->devices, name, counters);
@@ -429,6 +431,17 @@ json_t *dev_json(const struct domain *d, bool inactive)
 		json_array_append_new(all, j);
 	}
 	return all;
+}
+
+bool dev_held(const struct domain *d)
+{
+	struct device_info i;
+
+	for (unsigned int k = 0; d->devices && devices_get(d->devices, k, &i); k++) {
+		if (i.held)
+			return true;
+	}
+	return false;
 }
 
 static bool balloon(const struct domain *d, struct device_info *i)

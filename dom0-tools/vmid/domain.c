@@ -476,6 +476,12 @@ int dom_resume(struct domain *d, struct failure *f)
 {
 	struct hv_error err = { "" };
 
+	/* It runs, and waits for a disk. */
+	if (dev_held(d) && dom_look(d, NULL) != ST_PAUSED) {
+		devices_retry(d->devices);
+		dom_note(d, "resumed: what its disks hold after errors is tried again");
+		return 0;
+	}
 	if (dom_need(d, VERB_RESUME, f))
 		return f->status;
 	if (vmid.ops->unpause(vmid.hv, d->domid, &err))

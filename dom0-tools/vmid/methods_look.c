@@ -60,7 +60,8 @@ json_t *dom_json(struct domain *d, const struct hv_info *info)
 	for (unsigned int v = 0; info && v < info->max_vcpus && v < HV_MAX_VCPUS; v++)
 		cpu += info->cpu_time[v];
 	j = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:i, s:i, s:I, s:b, s:b, s:i, s:i}", "name", c->name, "uuid", uuid,
-		      "id", d->domid ? json_integer(d->domid) : json_null(), "state", state_word(d->state), "reason", d->reason,
+		      "id", d->domid ? json_integer(d->domid) : json_null(), "state", state_word(d->state), "reason",
+		      dev_held(d) && d->state != ST_PAUSED ? "I/O error" : d->reason,
 		      "max_memory", (json_int_t)(info ? info->max_memory : c->max_memory),
 		      "memory", (json_int_t)memory,
 		      "vcpus", info ? info->vcpus : c->vcpus, "max_vcpus", info ? info->max_vcpus : c->max_vcpus,

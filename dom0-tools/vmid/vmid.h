@@ -157,6 +157,7 @@ bool dev_name_of(const xmlNode *dev, struct domain *d, char name[DEVICE_NAME_LEN
 /* The name of the interface whose tap this is. */
 bool dev_of_tap(const struct domain *d, const char *tap, char name[DEVICE_NAME_LEN]);
 json_t *dev_json(const struct domain *d, bool inactive);	/* inactive: of the definition */
+bool dev_held(const struct domain *d);		/* a disk of it holds requests after an error */
 bool dev_balloon(const struct domain *d);
 uint64_t dev_ballooned(const struct domain *d);		/* bytes that its balloon has taken */
 /* d's errors as a failure: one as its text, several in *messages. */

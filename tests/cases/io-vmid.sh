@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, and its balloon grows.
+# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows.
 # seconds: 90
 . tests/lib/case.sh
 . tests/lib/io.sh
@@ -43,7 +43,8 @@ until_says() {
 		usleep 200000
 	done
 }
-for f in a b; do dd if=/dev/zero of=/tmp/$f bs=1M count=16 2>/dev/null; done
+dd if=/dev/zero of=/tmp/a bs=1M count=16 2>/dev/null
+mkdir /tight && mount -t tmpfs -o size=4k none /tight && truncate -s 16M /tight/b
 brctl addbr br0
 /etc/vmi/domains || fail "vmid does not start"
 vmi -q define /guest.xml && vmi -q start guest || fail "the guest does not start"
@@ -60,10 +61,19 @@ for i in 1 2 3; do
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
-vmi attach-disk guest /tmp/b vdb || fail "attach-disk"
+vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi domblkerror guest)"
+vmi attach-disk guest /tight/b vdb || fail "attach-disk"
 vmi attach-interface guest bridge br0 || fail "attach-interface"
 vmi attach-disk guest /tmp/a vdc && fail "one image twice"
+n=0
+until vmi domblkerror guest | grep -qx "vdb: no space"; do n=$((n + 1)); [ $n -lt 300 ] || fail "vdb does not wait for space"; usleep 200000; done
+vmi domstate --reason guest | grep -q "(I/O error)" || fail "domstate: $(vmi domstate --reason guest)"
+grep "vdb: write at sector [0-9]*: no space left for the image; it is held" /var/log/vmid.log || fail "the log does not say so"
+mount -o remount,size=32M /tight
+vmi resume guest || fail "resume"
 until_says "has more"
+vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror after all: $(vmi domblkerror guest)"
+vmi resume guest 2>/dev/null && fail "a domain that waits for nothing was resumed"
 vmi setmem guest 96M || fail "setmem"
 n=0
 until vmi dommemstat guest | grep -qx "actual 98304"; do n=$((n + 1)); [ $n -lt 100 ] || fail "the balloon does not grow"; usleep 200000; done

@@ -88,6 +88,7 @@ static void disks_that_cannot_be(void)
 	};
 	struct devices *m = open_one(1);
 	struct device d = disk("vda");
+	struct diag diag = { 0 };
 
 	d.source = NULL;
 	refused(m, d, "source");
@@ -120,6 +121,10 @@ static void disks_that_cannot_be(void)
 	refused(m, d, "20 are possible");
 	d.serial = "a b";
 	refused(m, d, "serial");
+	d = (struct device){ .kind = DEVICE_VHOST_USER, .name = "vdb", .source = image, .device_id = 2, .errors = DEVICE_POLICY_STOP };
+	devices_check(m, &d, 1, false, &diag);
+	CU_ASSERT(diag.errors == 1 && strstr(diag.items[0].text, "its server's to say"));
+	diag_free(&diag);
 	d = disk("");
 	refused(m, d, "name");
 	d = disk("a/b");
