@@ -32,10 +32,12 @@
 
 #include "dev.h"
 #include "disk.h"
+#include "throttle.h"
 
 #define QUEUE_SIZE	256
 #define SEG_MAX		(QUEUE_SIZE - 2)	/* with the header and the status a full indirect table */
 #define RETRY_NS	1000000000ull	/* what is held is tried again */
+#define LOOK_NS		20000000ull	/* what limits delay is looked at, at the latest */
 #define RANGE_MAX	(1u << 22)		/* sectors of a discard: 2 GiB, so that none takes too long */
 
 /* What becomes of a request that failed. */
@@ -45,7 +47,7 @@ static const char *const policies[] = { "report", "stop", "enospace", "ignore" }
 struct request {
 	struct loop_op op;
 	struct block *b;
-	struct request *next_free;	/* or the next one that is held */
+	struct request *next_free;	/* or the next one that is held or delayed */
 	struct ring_chain c;
 	unsigned int queue;
 	uint32_t type, flags;
@@ -73,6 +75,10 @@ struct block {
 	enum policy on_read, on_write;
 	struct request *held;		/* failed, and wait for their next try; without in_flight */
 	struct loop_timer retry;
+	struct throttle limits;
+	struct request *delayed[2], **last[2];	/* reads and writes that wait for a limit, in order; without in_flight */
+	bool writes_first;		/* the next time, so that neither takes all of a limit of both */
+	struct loop_timer look;
 	uint64_t now;			/* of this round; 0: not asked yet */
 };
 
@@ -299,6 +305,43 @@ static void begin_transfer(struct request *r)
 	submit(r);
 }
 
+/* What the limits let through by now. */
+static void admit(void *arg)
+{
+	struct block *b = arg;
+
+	b->writes_first = !b->writes_first;
+	for (unsigned int i = 0; i < 2; i++) {
+		bool write = i != b->writes_first;
+		struct request *r;
+
+		while (b->d->started && !b->alone && (r = b->delayed[write]) && !throttle_ask(&b->limits, write, r->len, now(b))) {
+			b->delayed[write] = r->next_free;
+			if (!r->next_free)
+				b->last[write] = &b->delayed[write];
+			begin_transfer(r);
+		}
+	}
+	if (b->delayed[0] || b->delayed[1])
+		loop_time(&b->look, LOOK_NS);
+}
+
+static void begin_limited(struct request *r)
+{
+	struct block *b = r->b;
+	bool write = r->type == VIRTIO_BLK_T_OUT;
+	uint64_t wait = b->delayed[write] ? LOOK_NS : throttle_ask(&b->limits, write, r->len, now(b));
+
+	if (!wait) {
+		begin_transfer(r);
+		return;
+	}
+	r->next_free = NULL;
+	*b->last[write] = r;
+	b->last[write] = &r->next_free;
+	loop_time(&b->look, wait < LOOK_NS ? wait : LOOK_NS);
+}
+
 /* Another try of all that is held. */
 static void retry(void *arg)
 {
@@ -393,7 +436,9 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 			return;
 		}
 		r->offset = hdr.sector * SECTOR;
-		if (r->len)
+		if (r->len && (b->limits.any || b->delayed[0] || b->delayed[1]))
+			begin_limited(r);
+		else if (r->len)
 			begin_transfer(r);
 		else
 			give_back(r, VIRTIO_BLK_S_OK);
@@ -521,14 +566,18 @@ static void block_config_written(struct dev *d)
 static void block_stop(struct dev *d)
 {
 	struct block *b = d->priv;
-	struct request *r;
+	struct request *r, **lists[] = { &b->held, &b->delayed[0], &b->delayed[1] };
 
-	/* One that is held stays so in the state file, for the next back end, or until the reset is done. */
-	while ((r = b->held)) {
-		b->held = r->next_free;
-		r->next_free = b->free;
-		b->free = r;
+	/* What waits stays in the state file, for the next back end, or until the reset is done. */
+	for (unsigned int i = 0; i < 3; i++) {
+		while ((r = *lists[i])) {
+			*lists[i] = r->next_free;
+			r->next_free = b->free;
+			b->free = r;
+		}
 	}
+	b->last[0] = &b->delayed[0];
+	b->last[1] = &b->delayed[1];
 	d->state->block.held = 0;
 	/* The next driver's cache is on again. */
 	if (!d->quitting && d->state->block.through)
@@ -568,8 +617,10 @@ static void block_init(struct dev *d)
 	d->priv = b;
 	b->d = d;
 	disk_open(&b->disk, b->fd, b->readonly, b->cache);
-	b->retry.fn = retry;
-	b->retry.arg = b;
+	b->retry = (struct loop_timer){ .fn = retry, .arg = b };
+	b->look = (struct loop_timer){ .fn = admit, .arg = b };
+	b->last[0] = &b->delayed[0];
+	b->last[1] = &b->delayed[1];
 	d->state->block.held = 0;
 	d->nr_queues = d->queues;
 	d->size_max = QUEUE_SIZE;
@@ -618,6 +669,9 @@ static bool block_arg(struct dev *d, const char *name, const char *value)
 		b->discard = arg_bool(name, value);
 	} else if (!strcmp(name, "cache")) {
 		b->cache = strdup(value);
+	} else if (!strcmp(name, "limits")) {
+		if (!throttle_set(&b->limits, value))
+			die("limits=%s: give six numbers: bytes a second of all, of reads, of writes, and requests; 0: no limit", value);
 	} else if (!strcmp(name, "errors")) {
 		b->on_write = policy_arg(name, value);
 	} else if (!strcmp(name, "rerrors")) {
@@ -640,6 +694,12 @@ static bool block_told(struct dev *d, const char *line)
 		retry(b);
 		return true;
 	}
+	if (!strncmp(line, "limits ", 7)) {
+		if (!throttle_set(&b->limits, line + 7))
+			return false;
+		admit(b);
+		return true;
+	}
 	if (strcmp(line, "resize"))
 		return false;
 	b->disk.size = disk_size(&b->disk);
@@ -657,6 +717,7 @@ const struct dev_ops block_ops = {
 		"  serial=TEXT        up to 20 characters\n"
 		"  cache=MODE         none (default; writeback where the file has no direct I/O), writeback, writethrough, unsafe\n"
 		"  discard=0|1        may the guest give space back (default 0)\n"
+		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n"
 		"  errors=POLICY      of writes: report (default: the guest gets the error), stop (the request is held, and tried\n"
 		"                     again every second), enospace (stop where space is lacking, else report), ignore\n"
 		"  rerrors=POLICY     of reads\n",

@@ -516,6 +516,66 @@ static void cache_switch(void)
 	end();
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* How long so many requests of 4 KiB take, all asked for at once. */
+static double taken(unsigned int nr, uint32_t type)
+{
+	double from = seconds();
+	uint16_t h;
+	uint32_t n;
+
+	for (unsigned int i = 0; i < nr; i++)
+		CU_ASSERT_FATAL(ask(0, type, i * 8, 4096) >= 0);
+	guest_kick(&g, 0);
+	for (unsigned int i = 0; i < nr; i++)
+		CU_ASSERT(guest_next(&g, 0, &h, &n, WAIT) && io_of(0, h)->status == VIRTIO_BLK_S_OK);
+	return seconds() - from;
+}
+
+/* limits=: never faster; a direction that is not limited does not wait for the other one. */
+static void limits(void)
+{
+	double t;
+
+	begin(1, "cache=writeback", "limits=0,65536,0,0,0,20");
+	CU_ASSERT(guest_up(&g, ALL));
+	/* 64 KiB a second; a tenth of a second is free. */
+	t = taken(16, VIRTIO_BLK_T_IN);
+	CU_ASSERT(t > 0.8);
+	CU_ASSERT(taken(10, VIRTIO_BLK_T_OUT) > 0.3);
+	/* Live: all that waits goes at once, and then nothing waits. */
+	guest_tell(&g, "limits 0,1,0,0,0,0\n");
+	CU_ASSERT(taken(1, VIRTIO_BLK_T_IN) < WAIT / 1000);
+	ask(0, VIRTIO_BLK_T_IN, 0, 4096);
+	CU_ASSERT(taken(8, VIRTIO_BLK_T_OUT) < WAIT / 1000);
+	guest_tell(&g, "limits 0,0,0,0,0,0\nlimits 1,2\n");
+	CU_ASSERT(guest_hears(&g, "log not understood: limits 1,2\n"));
+	for (uint16_t h = 0, i = 0; i < 1; i++)
+		CU_ASSERT(guest_next(&g, 0, &h, &(uint32_t){ 0 }, WAIT));
+	/* Reset, killed and told to end while some wait: as with any others. */
+	guest_tell(&g, "limits 1,0,0,0,0,0\n");
+	for (int i = 0; i < 4; i++)
+		ask(0, VIRTIO_BLK_T_IN, 0, 4096);
+	guest_kick(&g, 0);
+	guest_reset(&g);
+	CU_ASSERT(guest_up(&g, ALL));
+	for (int i = 0; i < 4; i++)
+		ask(0, VIRTIO_BLK_T_OUT, i * 8, 4096);
+	guest_kick(&g, 0);
+	guest_kill(&g);
+	CU_ASSERT_FATAL(guest_run(&g, (const char *[]){ "block", file_arg, "limits=4096,0,0,0,0,0", NULL }));
+	for (uint16_t h = 0, i = 0; i < 2; i++)
+		CU_ASSERT(guest_next(&g, 0, &h, &(uint32_t){ 0 }, WAIT));
+	end();
+}
+
 static void features_and_status(void)
 {
 	begin(1, "cache=writeback", NULL);
@@ -596,6 +656,7 @@ static void refused_arguments(void)
 		const char *arg, *says;
 	} bad[] = {
 		{ "files=3", "block has no argument 'files'" }, { "cache=fast", "give none, writeback" }, { "errors=some", "stop, enospace or ignore" },
+		{ "limits=1,2,3", "six numbers" }, { "limits=1,2,3,4,5,-6", "six numbers" },
 		{ "serial=123456789012345678901", "at most 20" }, { "readonly=2", "from 0 to 1" }, { "file=977", "not open" },
 		{ "nothing", "not NAME=VALUE" }, { "share=some", "bounce or full" }, { "queues=99", "from 1 to 26" },
 	};
@@ -719,5 +780,5 @@ static void killed_under_load(void)
 }
 
 TESTS("vmi-back block", TEST(requests_none), TEST(requests_writeback), TEST(requests_writethrough), TEST(requests_unsafe),
-      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(policies), TEST(cache_switch), TEST(features_and_status),
+      TEST(unaligned_buffers), TEST(deep_queues), TEST(read_only), TEST(discard), TEST(file_errors), TEST(policies), TEST(cache_switch), TEST(limits), TEST(features_and_status),
       TEST(hostile_requests), TEST(refused_arguments), TEST(killed_under_load))
