@@ -49,6 +49,13 @@ void command_arg(struct command *c, const char *fmt, ...)
 	sb_add(&c->args, text, strlen(text) + 1);
 }
 
+/* As vmi-back takes them. */
+static const char *limits_text(const struct device_limits *l, char text[128])
+{
+	snprintf(text, 128, "%lu,%lu,%lu,%lu,%lu,%lu", l->of[0], l->of[1], l->of[2], l->of[3], l->of[4], l->of[5]);
+	return text;
+}
+
 /* conn: what is to be closed when the back end has it. */
 static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX])
 {
@@ -73,6 +80,7 @@ static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX]
 static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
+	char text[128];
 
 	switch (dev->kind) {
 	case DEVICE_BLOCK:
@@ -80,6 +88,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		command_arg(c, "readonly=%d", dev->readonly);
 		command_arg(c, "cache=%s", device_cache_names[dev->cache]);
 		command_arg(c, "discard=%d", dev->discard);
+		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
 		command_arg(c, "errors=%s", device_policy_names[dev->errors ? dev->errors : DEVICE_POLICY_ENOSPACE]);
 		command_arg(c, "rerrors=%s", device_policy_names[dev->rerrors ? dev->rerrors : DEVICE_POLICY_REPORT]);
 		if (dev->serial)
@@ -323,7 +332,7 @@ void back_kill(struct slot *s)
 
 void back_tell(struct slot *s, const char *fmt, ...)
 {
-	char text[128];
+	char text[160];
 	va_list ap;
 	int n;
 
@@ -333,4 +342,16 @@ void back_tell(struct slot *s, const char *fmt, ...)
 	/* It fits, or the back end is stuck; then it will be told by its next command line. */
 	if (s->ctl >= 0)
 		(void)!send(s->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err)
+{
+	struct slot *s = slot_find(m, name);
+	char text[128];
+
+	if (!s || s->dev.kind != DEVICE_BLOCK)
+		return hv_fail(err, -ENOENT, "there is no disk %s that is served here", name);
+	s->dev.limits = *limits;
+	back_tell(s, "limits %s\n", limits_text(limits, text));
+	return 0;
 }

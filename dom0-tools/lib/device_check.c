@@ -229,6 +229,20 @@ static void check_net(const struct devices *have, const struct device *dev, bool
 		diag_error(d, dev->line, "interface %s: %u pairs of queues: a card has %d at most", dev->name, dev->queues, PAIRS_MAX);
 }
 
+/* What another program's disks cannot have. */
+static void check_server(const struct device *dev, struct diag *d)
+{
+	bool limited = false;
+
+	for (unsigned int i = 0; i < DEVICE_LIMITS; i++)
+		limited |= dev->limits.of[i];
+	if (dev->errors > DEVICE_POLICY_REPORT || dev->rerrors > DEVICE_POLICY_REPORT)
+		diag_error(d, dev->line, "disk %s: its server reports errors to the guest: leave the policy out, or let it be report", dev->name);
+	if (limited)
+		diag_error(d, dev->line, "disk %s: its server moves the data, and has no limits: leave <iotune> out, or start a qemu-storage-daemon with a throttle (vhostuser)",
+			   dev->name);
+}
+
 static void check_vhost_user(const struct device *dev, bool start, struct diag *d)
 {
 	struct stat st;
@@ -237,8 +251,6 @@ static void check_vhost_user(const struct device *dev, bool start, struct diag *
 		diag_error(d, dev->line, "%s: name the server's socket, from / on", dev->name);
 	else if (start && (stat(dev->source, &st) || !S_ISSOCK(st.st_mode)))
 		diag_error(d, dev->line, "%s: there is no socket %s: start its server first", dev->name, dev->source);
-	if (dev->errors > DEVICE_POLICY_REPORT || dev->rerrors > DEVICE_POLICY_REPORT)
-		diag_error(d, dev->line, "%s: what becomes of errors is its server's to say: leave the policy out, or let it be report", dev->name);
 	if (!dev->device_id)
 		diag_error(d, dev->line, "%s: say which kind of device the server serves", dev->name);
 	else if (start && dev->device_id != VIRTIO_ID_BLOCK)
@@ -258,7 +270,9 @@ static void check_one(const struct devices *have, const struct device *dev, bool
 		check_serial(dev, d);
 	if (dev->kind == DEVICE_BLOCK)
 		check_block(dev, start, d);
-	else if (dev->kind == DEVICE_SERVED)
+	if (dev->kind == DEVICE_SERVED || dev->kind == DEVICE_VHOST_USER)
+		check_server(dev, d);
+	if (dev->kind == DEVICE_SERVED)
 		check_served(have, dev, start, d);
 	else if (dev->kind == DEVICE_NET)
 		check_net(have, dev, start, d);

@@ -58,6 +58,13 @@ enum device_policy {
 	NR_DEVICE_POLICIES
 };
 
+/* Of a disk, in the order of vmi-back's `limits`: bytes and requests a second; 0: no limit. */
+#define DEVICE_LIMITS	6
+#define DEVICE_LIMIT_MAX (1ull << 50)
+struct device_limits {
+	uint64_t of[DEVICE_LIMITS];	/* total, read and write bytes, total, read and write requests */
+};
+
 extern const char *const device_policy_names[NR_DEVICE_POLICIES];
 extern const char *const device_kind_names[NR_DEVICE_KINDS], *const device_cache_names[NR_DEVICE_CACHES];
 
@@ -81,6 +88,7 @@ struct device {
 	bool readonly, discard;
 	bool shareable;			/* others may write it at the same time */
 	enum device_policy errors, rerrors;	/* of writes, of reads */
+	struct device_limits limits;
 	const char *serial;		/* up to 20 characters, or NULL */
 
 	const char *bridge;		/* net; NULL: a tap without a bridge */
@@ -177,6 +185,7 @@ int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
 /* The image of a block device has changed its size: tell the guest. */
 int devices_resize(struct devices *m, const char *name, struct hv_error *err);
 
+int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err);
 /* Of disks: what is held after an error is tried again now, not within a second. */
 void devices_retry(struct devices *m);
 

@@ -105,6 +105,68 @@ static void check_host(const xmlNode *src, struct diag *d)
 		diag_error(d, xmlGetLineNo(host), "<host port>: %llu: give 1 to 65535", (unsigned long long)port);
 }
 
+static const char *const limit_names[DEVICE_LIMITS] = {
+	"total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec", "write_iops_sec"
+};
+
+bool disk_limits(const xmlNode *disk, struct device_limits *l)
+{
+	const xmlNode *tune = xml_child(disk, "iotune");
+
+	*l = (struct device_limits){ 0 };
+	for (unsigned int i = 0; i < DEVICE_LIMITS; i++) {
+		char *s = xml_text(xml_child(tune, limit_names[i]));
+
+		if (s)
+			parse_u64(s, &l->of[i]);
+		xmlFree(s);
+	}
+	return tune;
+}
+
+bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value)
+{
+	xmlNode *tune = xml_child(disk, "iotune"), *old;
+	char text[24];
+	bool known = false;
+
+	for (unsigned int i = 0; i < DEVICE_LIMITS; i++)
+		known |= !strcmp(name, limit_names[i]);
+	if (!known)
+		return false;
+	old = xml_child(tune, name);
+	if (old) {
+		xmlUnlinkNode(old);
+		xmlFreeNode(old);
+	}
+	if (tune && !value && !xmlFirstElementChild(tune)) {
+		xmlUnlinkNode(tune);
+		xmlFreeNode(tune);
+	}
+	if (!value)
+		return true;
+	if (!tune)
+		tune = xmlNewChild(disk, NULL, BAD_CAST "iotune", NULL);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	xmlNewChild(tune, NULL, BAD_CAST name, BAD_CAST text);
+	return true;
+}
+
+static void check_limits(const xmlNode *disk, struct diag *d)
+{
+	struct device_limits l;
+
+	disk_limits(disk, &l);
+	for (unsigned int i = 0; i < DEVICE_LIMITS; i++) {
+		if (l.of[i] > DEVICE_LIMIT_MAX)
+			diag_error(d, xmlGetLineNo(xml_child(disk, "iotune")), "<%s>: %llu: give up to %llu, or 0 for no limit", limit_names[i],
+				   (unsigned long long)l.of[i], DEVICE_LIMIT_MAX);
+		if (i % 3 == 0 && l.of[i] && (l.of[i + 1] || l.of[i + 2]))
+			diag_error(d, xmlGetLineNo(xml_child(disk, "iotune")), "<%s> and a limit of reads or writes: give the total, or the others",
+				   limit_names[i]);
+	}
+}
+
 static void check_disk(const xmlNode *n, struct diag *d)
 {
 	char *target = xml_attr(xml_child(n, "target"), "dev"), *serial = xml_text(xml_child(n, "serial"));
@@ -122,6 +184,7 @@ static void check_disk(const xmlNode *n, struct diag *d)
 		diag_error(d, xmlGetLineNo(n), "<target dev>: \"%.40s\" is no name of a disk: use vda, vdb, ...", target);
 	if (serial && strlen(serial) > SERIAL_MAX)
 		diag_error(d, xmlGetLineNo(n), "<serial>: \"%.40s\" is longer than the %d characters that a disk can tell", serial, SERIAL_MAX);
+	check_limits(n, d);
 	if (attr_is(n, "type", "network") && protocol && strcmp(protocol, "nbd"))
 		diag_error(d, xmlGetLineNo(n), "<source protocol>: \"%.40s\" is not known: there is nbd", protocol);
 	else if (attr_is(n, "type", "network") && protocol)
@@ -318,7 +381,6 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 	const xmlNode *src = xml_child(n, "source"), *driver = xml_child(n, "driver");
 	struct device *dev = &it->dev;
 
-	left_out(n, "iotune", d);
 	left_out(n, "blockio", d);
 	if (empty_drive(n)) {
 		diag_add(d, DIAG_NOTE, dev->line, "an empty drive is kept, but not attached");
@@ -333,6 +395,13 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		return false;
 	}
 	dev->queues = queues(n);
+	for (const xmlNode *k = disk_limits(n, &dev->limits) ? xml_child(n, "iotune")->children : NULL; k; k = k->next) {
+		if (k->type != XML_ELEMENT_NODE || word_in((const char *)k->name, "total_bytes_sec read_bytes_sec write_bytes_sec "
+							   "total_iops_sec read_iops_sec write_iops_sec"))
+			continue;
+		diag_error(d, xmlGetLineNo(k), "<%s>: this version has no bursts and groups of limits: take it out; a tenth of a second is always free", k->name);
+		return false;
+	}
 	dev->errors = policy_of(driver, "error_policy");
 	dev->rerrors = policy_of(driver, "rerror_policy");
 	if (attr_is(n, "type", "vhostuser")) {

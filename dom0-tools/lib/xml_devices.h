@@ -35,6 +35,10 @@ void device_item_free(struct device_item *it);
 /* The name that the manager gives it: a disk's target, else its alias; false: it has none (yet). */
 bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN]);
 
+/* The limits of a <disk>; false: there is no <iotune>. */
+bool disk_limits(const xmlNode *disk, struct device_limits *l);
+/* One of them, by its element's name; 0 takes it out. False: there is none of that name. */
+bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value);
 /* An address for an interface without: a random one. */
 void device_make_mac(xmlNode *n);
 void config_make_macs(struct dom_config *c);

@@ -521,6 +521,50 @@ static int run_blockresize(struct cmd *c)
 	return simple_call(c, "org.vmi.ResizeDisk", p, "has a disk of another size");
 }
 
+static int run_blkdeviotune(struct cmd *c)
+{
+	static const char *const names[] = {
+		"total-bytes-sec", "read-bytes-sec", "write-bytes-sec", "total-iops-sec", "read-iops-sec", "write-iops-sec"
+	};
+	json_t *limits = json_object(), *p, *d, *dev, *v;
+	const char *name;
+	int status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *s = arg(c, names[i]);
+		char key[20];
+		uint64_t n;
+
+		if (!s)
+			continue;
+		if (!parse_u64(s, &n) || n > INT64_MAX) {
+			json_decref(limits);
+			return error(EX_BAD_USAGE, "--%s %s: give a number, or 0 for no limit", names[i], s);
+		}
+		snprintf(key, sizeof(key), "%s", names[i]);
+		for (char *k = key; (k = strchr(k, '-')); )
+			*k = '_';
+		json_object_set_new(limits, key, json_integer(n));
+	}
+	if (json_object_size(limits)) {
+		p = where_params(c);
+		v = json_string(arg(c, "device"));
+		json_object_set_new(p, "disk", v ? v : json_string("?"));
+		json_object_set_new(p, "limits", limits);
+		return simple_call(c, "org.vmi.SetLimits", p, "has a disk with other limits");
+	}
+	json_decref(limits);
+	dev = need(c, "disk", arg(c, "device"), &d, &status);
+	if (dev && !print_object(json_object_get(dev, "limits"))) {
+		json_object_foreach(json_object_get(dev, "limits"), name, v)
+			printf("%-15s: %lld\n", name, (long long)json_integer_value(v));
+		if (opts.virsh)
+			putchar('\n');
+	}
+	json_decref(d);
+	return status;
+}
+
 /* In KiB, but for what is no size; what the guest has not told is left out. */
 static json_t *memory_numbers(const json_t *d)
 {
@@ -611,6 +655,11 @@ const struct verb device_verbs[] = {
 	{ "blockresize", "devices", "make a running domain's disk larger", run_blockresize,
 	  OPTS(OPT_DOMAIN, { "path", 0, DISK_ARG, MUST_BE, "its target" }, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 10G" },
 	       { "bytes", 0, FLAG, OPTION, "the size is in bytes" }), false },
+	{ "blkdeviotune", "devices", "show or set a disk's limits", run_blkdeviotune,
+	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MUST_BE, "its target" }, { "total-bytes-sec", 0, NUMBER, OPTION, "bytes a second, 0: no limit" },
+	       { "read-bytes-sec", 0, NUMBER, OPTION, "of reads" }, { "write-bytes-sec", 0, NUMBER, OPTION, "of writes" },
+	       { "total-iops-sec", 0, NUMBER, OPTION, "requests a second" }, { "read-iops-sec", 0, NUMBER, OPTION, "reads a second" },
+	       { "write-iops-sec", 0, NUMBER, OPTION, "writes a second" }, INACTIVE, WHERE), false },
 	{ "dommemstat", "devices", "numbers of a domain's memory", run_dommemstat, OPTS(OPT_DOMAIN), false },
 	{ 0 }
 };

@@ -388,6 +388,17 @@ static void add_info(json_t *j, const struct domain *d, const char *name)
 	json_object_set_new(j, "stats", stats);
 }
 
+/* In virsh's order. */
+static json_t *limits_json(const xmlNode *disk)
+{
+	struct device_limits l;
+
+	disk_limits(disk, &l);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "total_bytes_sec", (json_int_t)l.of[0], "read_bytes_sec", (json_int_t)l.of[1],
+			 "write_bytes_sec", (json_int_t)l.of[2], "total_iops_sec", (json_int_t)l.of[3], "read_iops_sec", (json_int_t)l.of[4],
+			 "write_iops_sec", (json_int_t)l.of[5]);
+}
+
 json_t *dev_json(const struct domain *d, bool inactive)
 {
 	const xmlNode *devices = (inactive ? d->def : dom_config(d))->kept[KEEP_DEVICES];
@@ -418,6 +429,8 @@ json_t *dev_json(const struct domain *d, bool inactive)
 		set_text(j, "model", xml_attr(n, "model"));
 		if (xml_child(n, "readonly"))
 			json_object_set_new(j, "readonly", json_true());
+		if (!strcmp((const char *)n->name, "disk"))
+			json_object_set_new(j, "limits", limits_json(n));
 		if (!strcmp((const char *)n->name, "interface")) {
 			link = xml_attr(xml_child(n, "link"), "state");
 			json_object_set_new(j, "link", json_boolean(!link || strcmp(link, "down")));

@@ -280,10 +280,84 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	return done(d, reply);
 }
 
+/* New limits in the tree of a <disk>; what is not named stays. */
+static int set_limits_of(xmlNode *disk, json_t *limits, struct failure *f)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(limits, name, v) {
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || !disk_set_limit(disk, name, json_integer_value(v)))
+			return fail(f, EX_BAD_USAGE, NULL, "the limit \"%.40s\" is not known, or no number", name);
+	}
+	return 0;
+}
+
+/* The same in a copy of c, checked as a whole; NULL: *f. */
+static struct dom_config *with_limits(const struct domain *d, const struct dom_config *c, const char *disk, json_t *limits, struct failure *f)
+{
+	struct dom_config *to = config_copy(c);
+	/* It is named as what it is a copy of. */
+	xmlNode *n = find_in(d, c, "disk", disk, f) ? config_find_device(to, "disk", disk) : NULL;
+	struct diag diag = { 0 };
+	int rc = n ? set_limits_of(n, limits, f) : f->status;
+
+	if (!rc)
+		xml_check_devices(to->kept[KEEP_DEVICES], &diag);
+	if (diag.errors)
+		rc = fail(f, EX_BAD_CONFIG, NULL, "the limits are not accepted: %s", diag.items[0].text);
+	diag_free(&diag);
+	if (!rc)
+		return to;
+	config_free(to);
+	return NULL;
+}
+
+static int set_limits(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *disk = need_text(params, "disk", f);
+	json_t *limits = json_object_get(params, "limits");
+	struct dom_config *def = NULL, *now = NULL;
+	struct hv_error err = { "" };
+	char name[DEVICE_NAME_LEN];
+	struct device_limits l;
+	struct domain *d;
+	bool live, config;
+	xmlNode *n;
+	int rc = 0;
+
+	(void)c;
+	if (!disk || change_where(params, &d, &live, &config, f))
+		return f->status;
+	if (config && !(def = with_limits(d, d->def, disk, limits, f)))
+		return f->status;
+	if (live) {
+		now = with_limits(d, d->live, disk, limits, f);
+		n = now ? config_find_device(now, "disk", disk) : NULL;
+		rc = n && dev_name_of(n, d, name, f) ? 0 : f->status;
+		if (!rc && (disk_limits(n, &l), devices_set_limits(d->devices, name, &l, &err)))
+			rc = fail(f, EX_FAILED, "limit it where it is served", "cannot limit %s: %s", name, err.text);
+	}
+	if (rc || !live) {
+		config_free(now);
+	} else {
+		config_free(d->live);
+		d->live = now;
+		dom_save_live(d, "run");
+		dom_note(d, "device %s: other limits", name);
+	}
+	if (rc)
+		config_free(def);
+	else if (config)
+		rc = keep_def(d, def, f);
+	return rc ? rc : done(d, reply);
+}
+
 const struct method methods_devices[] = {
 	{ "AttachDevice", attach, false },
 	{ "DetachDevice", detach, false },
 	{ "SetLink", set_link, false },
 	{ "ResizeDisk", resize, false },
+	{ "SetLimits", set_limits, false },
 	{ NULL, NULL, false },
 };

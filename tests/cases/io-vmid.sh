@@ -61,6 +61,8 @@ for i in 1 2 3; do
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
+vmi blkdeviotune guest vda --total-iops-sec 100000 || fail "blkdeviotune"
+vmi blkdeviotune guest vda | grep -qx "total_iops_sec : 100000" || fail "blkdeviotune: $(vmi blkdeviotune guest vda)"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi domblkerror guest)"
 vmi attach-disk guest /tight/b vdb || fail "attach-disk"
 vmi attach-interface guest bridge br0 || fail "attach-interface"
@@ -88,6 +90,7 @@ until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] |
 [ -z "$(pidof vmi-back)" ] || fail "a back end was left"
 [ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
 grep -i "lost" /var/log/vmid.log && fail "devices were lost"
+vmi log guest --lifecycle | grep "not understood" && fail "vmid told a back end what that does not know"
 exit 0
 END
 cat >"$tmp/guest.xml" <<'END'

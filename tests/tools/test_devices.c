@@ -121,9 +121,10 @@ static void disks_that_cannot_be(void)
 	refused(m, d, "20 are possible");
 	d.serial = "a b";
 	refused(m, d, "serial");
-	d = (struct device){ .kind = DEVICE_VHOST_USER, .name = "vdb", .source = image, .device_id = 2, .errors = DEVICE_POLICY_STOP };
+	d = (struct device){ .kind = DEVICE_VHOST_USER, .name = "vdb", .source = image, .device_id = 2, .errors = DEVICE_POLICY_STOP,
+			      .limits = { { 0, 1, 1 } } };
 	devices_check(m, &d, 1, false, &diag);
-	CU_ASSERT(diag.errors == 1 && strstr(diag.items[0].text, "its server's to say"));
+	CU_ASSERT(diag.errors == 2 && strstr(diag.items[0].text, "its server reports errors") && strstr(diag.items[1].text, "throttle"));
 	diag_free(&diag);
 	d = disk("");
 	refused(m, d, "name");
@@ -191,7 +192,10 @@ static void devices_come_and_go(void)
 	CU_ASSERT(devices_find(m, "net0", &i) && !i.link);
 	CU_ASSERT_EQUAL(devices_set_link(m, "vda", false, &err), -ENOENT);
 	CU_ASSERT(!truncate(image, 2 * IMAGE_SIZE) && !devices_resize(m, "vda", &err));
-	CU_ASSERT(devices_find(m, "vda", &i) && i.size == 2 * IMAGE_SIZE);
+	CU_ASSERT(devices_find(m, "vda", &i) && i.size == 2 * IMAGE_SIZE && !i.held);
+	CU_ASSERT_EQUAL(devices_set_limits(m, "vda", &(struct device_limits){ { 0, 5 } }, &err), 0);
+	CU_ASSERT(devices_find(m, "vda", &i) && i.device->limits.of[1] == 5);
+	CU_ASSERT_EQUAL(devices_set_limits(m, "net0", &(struct device_limits){ { 0 } }, &err), -ENOENT);
 	CU_ASSERT_EQUAL(devices_set_memory(m, 1 << 20, &err), -ENOENT);
 	CU_ASSERT(devices_stats(m, "vda", c) > 5 && !strcmp(c[0].name, "rd_req") && !c[0].value);
 	CU_ASSERT_EQUAL(devices_stats(m, "vdz", c), 0);
