@@ -3,22 +3,25 @@
  * bus_dma.c - what a guest lends to the back ends of its devices: the windows
  * of the VMI bus, and DMA operations that keep to them.
  *
- * With VMI_BUS_BOUNCE there are two windows: the bounce pool, which is swiotlb's
- * and through which all data is copied, and the memory of the rings. With
+ * With VMI_BUS_BOUNCE there are two windows: the bounce pool, through which all
+ * data is copied, and the memory of the rings. With
  * VMI_BUS_FULL all RAM of the memory map is: nothing is allocated or copied, and
  * Linux's direct DMA operations serve.
  *
  * Invariant: with VMI_BUS_BOUNCE every DMA address lies in a window, as the
  *            operations here allocate each of them there; others than virtio's
  *            rings use are left out.
+ * Locking:   pool.lock, with interrupts off: drivers map and unmap anywhere.
  * Trust:     domain 0 wrote the bus's header. The back ends are trusted with
  *            what goes through the windows, and with nothing else.
  */
+#include <linux/bitmap.h>
 #include <linux/blk_types.h>
 #include <linux/dma-map-ops.h>
 #include <linux/genalloc.h>
 #include <linux/log2.h>
 #include <linux/memblock.h>
+#include <linux/mm.h>
 #include <linux/minmax.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
@@ -31,6 +34,9 @@
 #define POOL_MIN	SZ_2M
 #define POOL_MAX	SZ_64M
 #define RINGS_MIN	SZ_256K
+#define SLOT		2048		/* most packets, heads and tails of requests, short lists */
+#define SLOTS_MAX	SZ_8M		/* bytes that slots have, at most */
+#define MAP_MAX		SZ_256K		/* a mapping; less in a small pool, where no such piece may be free */
 
 struct vmi_bus *vmi_bus;
 
@@ -38,28 +44,28 @@ static struct gen_pool *rings_pool;
 static void *rings;
 static size_t rings_size;
 static u64 unwritten;		/* no device writes it */
-static phys_addr_t *origins;	/* of each slot of the pool */
 
 /*
- * Most mappings are of one slot (heads and tails of requests, packets) or of a page.
- * Slots of these sizes are kept for the next when they come free: to search swiotlb's
- * lists costs more than all the rest.
+ * Swiotlb's lists would do, but their search costs more than all the rest, and it
+ * scatters the pieces of a request: here the lowest free pages are taken, so that
+ * mostly the pieces lie one behind the other, and are one for the back end.
  */
-#define NR_CLASSES	2
-#define KEPT_MAX	256
-
-static DEFINE_SPINLOCK(kept_lock);
-static unsigned int kept_max;		/* of a class: at most a tenth of the pool in all */
 static struct {
-	unsigned int nr;
-	dma_addr_t dma[KEPT_MAX];
-} kept[NR_CLASSES];
+	spinlock_t lock;
+	void *base;
+	size_t size;			/* 0: no pool */
+	unsigned long *used;		/* pages, those of slots left out */
+	unsigned int nr_pages;
+	unsigned int low;		/* no page before is free */
+	unsigned int nr_free;		/* slots */
+	void **slot;			/* those */
+	phys_addr_t *origin;		/* for each SLOT bytes: where the data of a mapping that begins there is */
+} pool = { .lock = __SPIN_LOCK_UNLOCKED(pool.lock) };
 
 /* The end of setup_arch(): memory can be had in any amount, and the size of swiotlb's can be chosen. */
 static void __init bus_memory_init(void)
 {
 	struct vmi_bus *bus = __va(vmi_start.bus);
-	unsigned long pool;
 
 	/* No device here has a limit of addresses: no pool for such, however much memory there is. */
 	no_iommu = 1;
@@ -73,11 +79,11 @@ static void __init bus_memory_init(void)
 	vmi_bus = bus;
 	if (bus->manager.share == VMI_BUS_FULL)
 		return;
-	/* A sixteenth, where the map has small holes, too; swiotlb would round up. */
-	pool = clamp_t(unsigned long, rounddown_pow_of_two(memblock_phys_mem_size() / 15), POOL_MIN, POOL_MAX);
-	swiotlb_adjust_size(pool);
-	x86_swiotlb_enable = true;
-	rings_size = max_t(size_t, pool / 16, RINGS_MIN);
+	/* A sixteenth, where the map has small holes, too. The command line may have given another size (swiotlb=). */
+	swiotlb_adjust_size(clamp_t(unsigned long, rounddown_pow_of_two(memblock_phys_mem_size() / 15), POOL_MIN, POOL_MAX));
+	pool.size = swiotlb_size_or_default();
+	pool.base = memblock_alloc(pool.size, PAGE_SIZE);
+	rings_size = max_t(size_t, pool.size / 16, RINGS_MIN);
 	rings = memblock_alloc(rings_size, PAGE_SIZE);
 }
 
@@ -105,20 +111,32 @@ static int __init all_ram(struct vmi_bus_window *w)
 	return 0;
 }
 
+/* The last eighth is slots. */
+static int __init pool_init(void)
+{
+	size_t slots = min_t(size_t, ALIGN(pool.size / 8, PAGE_SIZE), SLOTS_MAX), at;
+
+	pool.nr_pages = (pool.size - slots) >> PAGE_SHIFT;
+	pool.used = bitmap_zalloc(pool.nr_pages, GFP_KERNEL);
+	pool.slot = kvmalloc_array(slots / SLOT, sizeof(*pool.slot), GFP_KERNEL);
+	pool.origin = kvcalloc(pool.size / SLOT, sizeof(*pool.origin), GFP_KERNEL);
+	if (!pool.base || !pool.used || !pool.slot || !pool.origin)
+		return -ENOMEM;
+	for (at = slots; at; at -= SLOT)
+		pool.slot[pool.nr_free++] = pool.base + pool.size - slots + at - SLOT;
+	return 0;
+}
+
 int __init vmi_bus_windows(struct vmi_bus_window *w)
 {
-	struct io_tlb_mem *pool = &io_tlb_default_mem;
-
 	if (!rings_size)
 		return all_ram(w);
 	unwritten = get_random_u64();
 	rings_pool = gen_pool_create(PAGE_SHIFT, NUMA_NO_NODE);
-	origins = kvcalloc(pool->nslabs, sizeof(*origins), GFP_KERNEL);
-	kept_max = min_t(unsigned long, pool->nslabs / 32, KEPT_MAX);
-	if (!pool->nslabs || !origins || !rings || !rings_pool ||
+	if (pool_init() || !rings || !rings_pool ||
 	    gen_pool_add_virt(rings_pool, (unsigned long)rings, __pa(rings), rings_size, NUMA_NO_NODE))
 		return -ENOMEM;
-	w[0] = (struct vmi_bus_window) { pool->start, pool->end - pool->start };
+	w[0] = (struct vmi_bus_window) { __pa(pool.base), pool.size };
 	w[1] = (struct vmi_bus_window) { __pa(rings), rings_size };
 	return 0;
 }
@@ -143,10 +161,10 @@ static void *at(dma_addr_t dma)
 	return phys_to_virt(dma);
 }
 
-/* Where the data of a mapping is outside the pool; swiotlb keeps this to itself. */
+/* Where the data of a mapping is outside the pool. */
 static phys_addr_t *origin(dma_addr_t dma)
 {
-	return &origins[(dma - io_tlb_default_mem.start) >> IO_TLB_SHIFT];
+	return &pool.origin[(at(dma) - pool.base) / SLOT];
 }
 
 /* By words: not slower than by bytes where that is fast, and eight times as fast where it is not. */
@@ -159,8 +177,8 @@ static void copy(void *to, const void *from, size_t size)
 }
 
 /*
- * Data that comes from a device is copied once, out of the pool. swiotlb itself
- * copies into it before, lest old content of the pool be taken for what the device
+ * Data that comes from a device is copied once, out of the pool. Others (swiotlb)
+ * copy into it before, lest old content of the pool be taken for what the device
  * wrote. Drivers ask how much that is, but for disks': of those, a buffer whose
  * end the device did not write stays as it is. (So a request that found the pool
  * full when it was half-way costs little.)
@@ -175,58 +193,51 @@ static u64 *last_word(dma_addr_t dma, size_t size)
 	return at(dma + size - sizeof(u64));
 }
 
-static unsigned int class_of(size_t size)
+static void *pages_alloc(unsigned int from, unsigned int nr)
 {
-	return size <= IO_TLB_SIZE ? 0 : size <= 2 * IO_TLB_SIZE ? 1 : NR_CLASSES;
+	unsigned int i = bitmap_find_next_zero_area(pool.used, pool.nr_pages, from, nr, 0);
+
+	if (i >= pool.nr_pages)
+		return NULL;
+	bitmap_set(pool.used, i, nr);
+	if (i == pool.low)
+		pool.low = i + nr;
+	return pool.base + ((size_t)i << PAGE_SHIFT);
 }
 
-static dma_addr_t pool_alloc(struct device *dev, phys_addr_t phys, size_t size)
+/*
+ * Others than disks look in the second half first: what waits there to receive
+ * packets stays for long, and must not leave disks only short pieces.
+ */
+static void *pool_alloc(struct device *dev, size_t size)
 {
-	unsigned int class = class_of(size);
-	dma_addr_t dma = DMA_MAPPING_ERROR;
+	unsigned long flags;
+	void *p = NULL;
+
+	spin_lock_irqsave(&pool.lock, flags);
+	if (size <= SLOT && pool.nr_free)
+		p = pool.slot[--pool.nr_free];
+	if (!p && !dev_get_drvdata(dev))
+		p = pages_alloc(max(pool.low, pool.nr_pages / 2), PFN_UP(size));
+	if (!p)
+		p = pages_alloc(pool.low, PFN_UP(size));
+	spin_unlock_irqrestore(&pool.lock, flags);
+	return p;
+}
+
+static void pool_free(void *p, size_t size)
+{
+	unsigned int i = (p - pool.base) >> PAGE_SHIFT;
 	unsigned long flags;
 
-	if (class < NR_CLASSES) {
-		spin_lock_irqsave(&kept_lock, flags);
-		if (kept[class].nr)
-			dma = kept[class].dma[--kept[class].nr];
-		spin_unlock_irqrestore(&kept_lock, flags);
-		size = IO_TLB_SIZE << class;
+	spin_lock_irqsave(&pool.lock, flags);
+	if (i < pool.nr_pages) {
+		bitmap_clear(pool.used, i, PFN_UP(size));
+		pool.low = min(pool.low, i);
+	} else {
+		pool.slot[pool.nr_free++] = p;
 	}
-	if (dma == DMA_MAPPING_ERROR)
-		dma = swiotlb_tbl_map_single(dev, phys, 0, size, 0, DMA_BIDIRECTIONAL, DMA_ATTR_NO_WARN);
-	return dma;
-}
-
-static void pool_free(struct device *dev, dma_addr_t dma, size_t size)
-{
-	unsigned int class = class_of(size);
-	bool keep = false;
-	unsigned long flags;
-
-	if (class < NR_CLASSES) {
-		spin_lock_irqsave(&kept_lock, flags);
-		keep = kept[class].nr < kept_max;
-		if (keep)
-			kept[class].dma[kept[class].nr++] = dma;
-		spin_unlock_irqrestore(&kept_lock, flags);
-	}
-	if (!keep)
-		swiotlb_tbl_unmap_single(dev, dma, size, DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
-}
-
-/* The pool is full: what is kept may be what is missing. */
-static void pool_drain(struct device *dev)
-{
-	unsigned int class;
-	unsigned long flags;
-
-	spin_lock_irqsave(&kept_lock, flags);
-	for (class = 0; class < NR_CLASSES; class++)
-		while (kept[class].nr)
-			swiotlb_tbl_unmap_single(dev, kept[class].dma[--kept[class].nr], IO_TLB_SIZE << class,
-						 DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
-	spin_unlock_irqrestore(&kept_lock, flags);
+	spin_unlock_irqrestore(&pool.lock, flags);
 }
 
 /* A full pool is no news: whoever is refused waits, or drops a packet. */
@@ -234,14 +245,12 @@ static dma_addr_t bus_map_page(struct device *dev, struct page *page, unsigned l
 			       enum dma_data_direction dir, unsigned long attrs)
 {
 	phys_addr_t phys = page_to_phys(page) + offset;
-	dma_addr_t dma = pool_alloc(dev, phys, size);
+	void *p = pool_alloc(dev, size);
+	dma_addr_t dma;
 
-	if (dma == DMA_MAPPING_ERROR) {
-		pool_drain(dev);
-		dma = pool_alloc(dev, phys, size);
-		if (dma == DMA_MAPPING_ERROR)
-			return dma;
-	}
+	if (!p)
+		return DMA_MAPPING_ERROR;
+	dma = virt_to_phys(p);
 	*origin(dma) = phys;
 	if (only_out(size, dir))
 		*last_word(dma, size) = unwritten;
@@ -259,7 +268,12 @@ static void bus_unmap_page(struct device *dev, dma_addr_t dma, size_t size, enum
 		written = false;
 	if (written)
 		copy(phys_to_virt(*origin(dma)), at(dma), size);
-	pool_free(dev, dma, size);
+	pool_free(at(dma), size);
+}
+
+static size_t bus_max_mapping_size(struct device *dev)
+{
+	return min_t(size_t, MAP_MAX, pool.size / 32);
 }
 
 static const struct dma_map_ops bus_dma_ops = {
@@ -267,7 +281,7 @@ static const struct dma_map_ops bus_dma_ops = {
 	.free			= bus_free,
 	.map_page		= bus_map_page,
 	.unmap_page		= bus_unmap_page,
-	.max_mapping_size	= swiotlb_max_mapping_size,
+	.max_mapping_size	= bus_max_mapping_size,
 };
 
 /* `dev` is the parent of a virtio device. */
