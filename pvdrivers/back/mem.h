@@ -2,8 +2,8 @@
 /*
  * mem.h - the windows: what the guest lends, mapped.
  *
- * Addresses come from the guest. mem_at() alone turns one into a pointer, and only
- * where all of the range lies in one window.
+ * Addresses come from the guest. mem_in() alone turns one into a pointer (mem_at() and
+ * mem_at_near() look for its window), and only where all of the range lies in one window.
  */
 #ifndef BACK_MEM_H
 #define BACK_MEM_H
@@ -30,15 +30,40 @@ int mem_add(struct mem *m, uint64_t gpa, uint64_t size, int fd);
 /* Have all pages at hand: for windows that are pools, whose every page will be used. */
 void mem_touch(const struct mem *m);
 
+static inline void *mem_in(const struct mem_window *w, uint64_t gpa, uint64_t len)
+{
+	return gpa >= w->gpa && gpa - w->gpa < w->size && len <= w->size - (gpa - w->gpa) ? w->base + (gpa - w->gpa) : NULL;
+}
+
 static inline void *mem_at(const struct mem *m, uint64_t gpa, uint64_t len)
 {
-	for (unsigned int i = 0; i < m->nr; i++) {
-		const struct mem_window *w = &m->window[i];
+	void *p = NULL;
 
-		if (gpa >= w->gpa && gpa - w->gpa < w->size && len <= w->size - (gpa - w->gpa))
-			return w->base + (gpa - w->gpa);
+	for (unsigned int i = 0; i < m->nr && !p; i++)
+		p = mem_in(&m->window[i], gpa, len);
+	return p;
+}
+
+/* The same for one of many, which mostly lie in one window: (*near), at first any. */
+static inline void *mem_at_near(const struct mem *m, const struct mem_window **near, uint64_t gpa, uint64_t len)
+{
+	void *p = mem_in(*near, gpa, len);
+
+	for (unsigned int i = 0; i < m->nr && !p; i++) {
+		*near = &m->window[i];
+		p = mem_in(*near, gpa, len);
 	}
-	return NULL;
+	return p;
+}
+
+/* The window of a pointer that mem_at() gave. */
+static inline const struct mem_window *mem_window(const struct mem *m, const void *p)
+{
+	const struct mem_window *w = m->window;
+
+	while ((uintptr_t)p - (uintptr_t)w->base >= w->size)
+		w++;
+	return w;
 }
 
 /* One load or store, that no compiler repeats or splits: of memory that the guest writes, too. */

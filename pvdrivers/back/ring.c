@@ -128,81 +128,80 @@ static bool read_desc(const struct vring_desc *table, unsigned int nr, unsigned 
 	return true;
 }
 
-/* One more buffer of a chain; it may continue the one before, as pieces of a pool often do. */
-static bool add_piece(struct ring *r, struct ring_chain *c, const struct vring_desc *d, bool in)
+/*
+ * A chain from its first descriptor (d) on, in the table that it stays in. A buffer may
+ * continue the one before, as pieces of a pool often do.
+ */
+static int walk_table(struct ring *r, struct ring_chain *c, const struct vring_desc *table, unsigned int nr, struct vring_desc d)
 {
-	unsigned int n = c->nr_out + c->nr_in;
-	struct iovec *last = n ? &c->iov[n - 1] : NULL;
-	uint8_t *base = mem_at(r->mem, d->addr, d->len);
+	const struct mem_window *near = r->mem->window;
+	struct iovec *first = c->iov, *next = first, *end = first + c->max;
+	uint64_t bytes = 0, out = 0;
+	bool in = false;
 
-	if (!base) {
-		broken(r, "a buffer is outside the window");
-		return false;
+	/* A chain has no more descriptors than its table, or it is a loop. */
+	for (unsigned int left = nr; ; ) {
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return broken(r, table != r->desc ? "an indirect table has another one" : "a chain has more than its indirect table");
+		if (!!(d.flags & VRING_DESC_F_WRITE) != in) {
+			if (in)
+				return broken(r, "a buffer to read comes after one to write");
+			in = true;
+			out = bytes;
+			first = next;
+		}
+		bytes += d.len;
+		if (bytes > RING_MAX_BYTES)
+			return broken(r, "a request has 4 GiB");
+		if (d.len) {
+			uint8_t *base = mem_at_near(r->mem, &near, d.addr, d.len);
+
+			if (!base)
+				return broken(r, "a buffer is outside the window");
+			if (next > first && (uint8_t *)next[-1].iov_base + next[-1].iov_len == base)
+				next[-1].iov_len += d.len;
+			else if (next < end)
+				*next++ = (struct iovec){ base, d.len };
+			else
+				return broken(r, "a request has more pieces than the device takes");
+		}
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			break;
+		if (!--left)
+			return broken(r, "a chain has a loop");
+		if (!read_desc(table, nr, d.next, &d))
+			return broken(r, "a chain leaves its table");
 	}
-	if (last && in == !!c->nr_in && (uint8_t *)last->iov_base + last->iov_len == base) {
-		last->iov_len += d->len;
-		return true;
-	}
-	if (n == c->max) {
-		broken(r, "a request has more pieces than the device takes");
-		return false;
-	}
-	c->iov[n] = (struct iovec){ base, d->len };
-	if (in)
-		c->nr_in++;
-	else
-		c->nr_out++;
-	return true;
+	c->nr_out = (in ? first : next) - c->iov;
+	c->nr_in = in ? next - first : 0;
+	c->out = in ? out : bytes;
+	c->in = in ? bytes - out : 0;
+	return RING_GOT;
 }
 
 static int walk(struct ring *r, struct ring_chain *c)
 {
 	const struct vring_desc *table = r->desc;
-	unsigned int nr = r->size, i = c->head;
-	uint64_t bytes[2] = { 0, 0 };
+	unsigned int nr = r->size;
 	struct vring_desc d;
 
 	c->nr_out = c->nr_in = 0;
-	/* A chain has no more descriptors than its table, or it is a loop. */
-	for (unsigned int left = nr; ; left--) {
-		bool in;
-
-		if (!left)
-			return broken(r, "a chain has a loop");
-		if (!read_desc(table, nr, i, &d))
-			return broken(r, "a chain leaves its table");
-		if (d.flags & VRING_DESC_F_INDIRECT) {
-			if (!r->indirect)
-				return broken(r, "an indirect table was not agreed on");
-			if (table != r->desc)
-				return broken(r, "an indirect table has another one");
-			if (d.flags & VRING_DESC_F_NEXT || c->nr_out + c->nr_in)
-				return broken(r, "a chain has more than its indirect table");
-			if (!d.len || d.len % sizeof(d) || d.len / sizeof(d) > r->size)
-				return broken(r, "an indirect table has a bad length");
-			table = mem_at(r->mem, d.addr, d.len);
-			if (!table || (d.addr & 15))
-				return broken(r, "an indirect table is outside the window or not aligned");
-			nr = d.len / sizeof(d);
-			i = 0;
-			left = nr + 1;
-			continue;
-		}
-		in = d.flags & VRING_DESC_F_WRITE;
-		if (!in && c->nr_in)
-			return broken(r, "a buffer to read comes after one to write");
-		bytes[in] += d.len;
-		if (bytes[0] + bytes[1] > RING_MAX_BYTES)
-			return broken(r, "a request has 4 GiB");
-		if (d.len && !add_piece(r, c, &d, in))
-			return RING_BROKEN;
-		if (!(d.flags & VRING_DESC_F_NEXT))
-			break;
-		i = d.next;
+	if (!read_desc(table, nr, c->head, &d))
+		return broken(r, "a chain leaves its table");
+	if (d.flags & VRING_DESC_F_INDIRECT) {
+		if (!r->indirect)
+			return broken(r, "an indirect table was not agreed on");
+		if (d.flags & VRING_DESC_F_NEXT)
+			return broken(r, "a chain has more than its indirect table");
+		if (!d.len || d.len % sizeof(d) || d.len / sizeof(d) > r->size)
+			return broken(r, "an indirect table has a bad length");
+		table = mem_at(r->mem, d.addr, d.len);
+		if (!table || (d.addr & 15))
+			return broken(r, "an indirect table is outside the window or not aligned");
+		nr = d.len / sizeof(d);
+		read_desc(table, nr, 0, &d);
 	}
-	c->out = bytes[0];
-	c->in = bytes[1];
-	return RING_GOT;
+	return walk_table(r, c, table, nr, d);
 }
 
 unsigned int ring_waiting(const struct ring *r)
