@@ -102,4 +102,26 @@ struct vmi_dev_release {
  */
 #define VMI_DEV_MEM_RELEASE	_IOW('v', 9, struct vmi_dev_release)
 
+struct vmi_dev_mem_io {
+	__u64 pieces;		/* address of (nr) struct iovec */
+	__u64 base;		/* address at which the range begins, for the pieces; nothing needs to be mapped there */
+	__u64 offset;		/* in the other file */
+	__u32 nr;		/* up to VMI_DEV_MEM_IO_MAX */
+	__u32 fd;		/* the other file: a regular one or a block device */
+	__u32 flags;		/* RWF_DSYNC or 0 */
+	__u32 reserved;		/* 0 */
+};
+#define VMI_DEV_MEM_IO_MAX	1024
+
+/*
+ * Read from another file into pieces of the range, or write them to it: IORING_OP_URING_CMD on
+ * this file, with one of these as cmd_op, and the address of a struct vmi_dev_mem_io as the
+ * first 8 bytes of cmd; it and the pieces stay as they are until the operation is complete. As
+ * preadv2() and pwritev2(), but no page is looked up or pinned. The result: bytes, which may be
+ * fewer than asked for, or an error of those; EFAULT, too, where a piece is outside the range;
+ * EAGAIN: not without waiting, use those.
+ */
+#define VMI_DEV_MEM_READ	_IOW('v', 10, struct vmi_dev_mem_io)
+#define VMI_DEV_MEM_WRITE	_IOW('v', 11, struct vmi_dev_mem_io)
+
 #endif

@@ -29,6 +29,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <seccomp.h>
+#include <vmi/dev.h>
 
 #include "dev.h"
 #include "disk.h"
@@ -59,6 +60,8 @@ struct request {
 	bool syncing;			/* it is done, but for the medium */
 	bool durable;			/* a write whose parts so far are on the medium */
 	bool failed;			/* and was held for it, at least once */
+	bool by_frames;			/* its transfer is the kernel's of /dev/vmi/mem */
+	struct vmi_dev_mem_io io;	/* which this describes */
 	struct iovec iov[QUEUE_SIZE];
 };
 
@@ -70,6 +73,7 @@ struct block {
 	const char *cache;
 	char serial[VIRTIO_BLK_ID_BYTES];
 	struct request *free;		/* as many as all queues have entries */
+	bool no_frames;			/* the windows are no such files */
 	unsigned int in_flight;		/* of all queues; without `alone` */
 	struct request *alone;		/* waits until nothing is in flight; nothing else is taken meanwhile */
 	enum policy on_read, on_write;
@@ -197,6 +201,36 @@ static void fail(struct request *r, int error)
 
 /* ---- transfers ---- */
 
+/*
+ * All at once by the frames of its window: the kernel pins no page for that. Other
+ * transfers do what this does not: pieces of several windows, and what is left of a
+ * request of which not all was done.
+ */
+static bool submit_by_frames(struct request *r)
+{
+	struct block *b = r->b;
+	const struct mem_window *w = mem_window(&b->d->mem, r->data[0].iov_base);
+	struct io_uring_sqe *sqe;
+
+	if (b->no_frames)
+		return false;
+	for (unsigned int i = 1; i < r->nr_data; i++)
+		if (mem_window(&b->d->mem, r->data[i].iov_base) != w)
+			return false;
+	r->by_frames = true;
+	r->io = (struct vmi_dev_mem_io){
+		.pieces = (uintptr_t)r->data, .nr = r->nr_data, .base = (uintptr_t)w->base, .fd = b->disk.fd,
+		.offset = r->offset, .flags = r->type == VIRTIO_BLK_T_OUT && b->disk.sync ? RWF_DSYNC : 0,
+	};
+	if (r->type == VIRTIO_BLK_T_OUT)
+		r->durable &= b->disk.sync;
+	sqe = loop_sqe(&r->op);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, w->fd, NULL, 0, 0);
+	sqe->cmd_op = r->type == VIRTIO_BLK_T_IN ? VMI_DEV_MEM_READ : VMI_DEV_MEM_WRITE;
+	memcpy(sqe->cmd, &(uint64_t){ (uintptr_t)&r->io }, sizeof(uint64_t));
+	return true;
+}
+
 static void submit(struct request *r)
 {
 	struct block *b = r->b;
@@ -237,6 +271,14 @@ static bool transferred(struct request *r, int res)
 {
 	struct disk *k = &r->b->disk;
 
+	if (r->by_frames) {
+		r->by_frames = false;
+		if (res == -EOPNOTSUPP || res == -EBADF)
+			r->b->no_frames = true;
+		/* The other way finds out why. */
+		if (res <= 0)
+			return true;
+	}
 	if (res == -EINTR || res == -EAGAIN)
 		return true;
 	if (r->syncing || r->type == VIRTIO_BLK_T_FLUSH) {
@@ -302,7 +344,8 @@ static void begin_transfer(struct request *r)
 		return;
 	}
 	b->in_flight++;
-	submit(r);
+	if (!submit_by_frames(r))
+		submit(r);
 }
 
 /* What the limits let through by now. */
@@ -406,7 +449,7 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 	r->op.done = request_done;
 	r->op.fd = -1;
 	r->done = r->offset = 0;
-	r->syncing = r->failed = false;
+	r->syncing = r->failed = r->by_frames = false;
 	r->durable = true;
 	r->began = now(b);
 	if (!c->nr_in || !ring_gather(&hdr, c->iov, c->nr_out, 0, sizeof(hdr))) {
@@ -723,8 +766,8 @@ const struct dev_ops block_ops = {
 		"  rerrors=POLICY     of reads\n",
 	.device = VIRTIO_ID_BLOCK,
 	.syscalls = (const int[]){ SCMP_SYS(pread64), SCMP_SYS(pwritev2), SCMP_SYS(lseek), SCMP_SYS(fdatasync), -1 },
-	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
-				  IORING_OP_TIMEOUT, -1 },
+	.opcodes = (const int[]){ IORING_OP_READ, IORING_OP_READV, IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_URING_CMD, IORING_OP_FSYNC,
+				  IORING_OP_FALLOCATE, IORING_OP_TIMEOUT, -1 },
 	.arg = block_arg,
 	.init = block_init,
 	.start = block_start,

@@ -20,6 +20,7 @@
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
@@ -299,6 +300,14 @@ static int mem_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static int mem_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct mem_file *f = cmd->file->private_data;
+	unsigned long nr = smp_load_acquire(&f->nr);
+
+	return vmi_mem_io(cmd, issue_flags, f->mfn, nr);
+}
+
 static int mem_open(struct inode *inode, struct file *file)
 {
 	struct mem_file *f = vmi_dev_file(file, sizeof(*f));
@@ -315,5 +324,6 @@ const struct file_operations vmi_mem_fops = {
 	.release	= mem_release,
 	.mmap		= mem_mmap,
 	.unlocked_ioctl	= mem_ioctl,
+	.uring_cmd	= mem_uring_cmd,
 	.llseek		= noop_llseek,
 };

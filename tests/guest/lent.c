@@ -308,6 +308,98 @@ static void uring(void)
 	expect_free(l.before, "after the last transfer");
 }
 
+/* One operation of VMI_DEV_MEM_READ or _WRITE: its result. */
+static int by_frames(struct io_uring *ring, int fd, uint32_t op, struct vmi_dev_mem_io *io)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+	int res;
+
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = op;
+	memcpy(sqe->cmd, &(uint64_t){ (uintptr_t)io }, sizeof(uint64_t));
+	check(io_uring_submit(ring) == 1 && !io_uring_wait_cqe(ring, &cqe), "no result of io_uring");
+	res = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return res;
+}
+
+/* The pieces of a window, out of order and of odd sizes, to a file and back. */
+static void frames_of_file(struct io_uring *ring, int fd, int file, uint64_t *p, const char *what)
+{
+	struct iovec v[] = { { (void *)(64 * PAGE), 8 * PAGE }, { (void *)(3 * PAGE + 512), PAGE }, { (void *)0, PAGE }, { (void *)(200 * PAGE + 1024), 30 * PAGE } };
+	struct vmi_dev_mem_io io = { .pieces = (uintptr_t)v, .nr = ARRAY_SIZE(v), .fd = file, .offset = 64 << 10 };
+	int len = 40 * PAGE, res;
+	char *out = mmap(NULL, 40 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at = out;
+
+	pattern(p, WINDOW, 3);
+	res = by_frames(ring, fd, VMI_DEV_MEM_WRITE, &io);
+	check(res == len, "%s: written: %d", what, res);
+	check(pread(file, out, len, io.offset) == len, "%s: read: %s", what, strerror(errno));
+	for (unsigned int i = 0; i < ARRAY_SIZE(v); at += v[i++].iov_len)
+		check(!memcmp(at, (char *)p + (uintptr_t)v[i].iov_base, v[i].iov_len), "%s: piece %u of the file is wrong", what, i);
+	memset(p, 0, WINDOW);
+	res = by_frames(ring, fd, VMI_DEV_MEM_READ, &io);
+	check(res == len, "%s: read: %d", what, res);
+	at = out;
+	for (unsigned int i = 0; i < ARRAY_SIZE(v); at += v[i++].iov_len)
+		check(!memcmp(at, (char *)p + (uintptr_t)v[i].iov_base, v[i].iov_len), "%s: piece %u of the window is wrong", what, i);
+	munmap(out, 40 * PAGE);
+}
+
+static void frames(void)
+{
+	struct iovec one = { (void *)0, PAGE };
+	struct vmi_dev_mem_io io = { .pieces = (uintptr_t)&one, .nr = 1 };
+	struct io_uring ring;
+	uint64_t before, *p;
+	int fd, disk, file, pipe_fd[2];
+	uint32_t id;
+
+	begin();
+	disk = open_disk();
+	file = must(open("/tmp/frames", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	must(pipe(pipe_fd));
+	before = free_memory();
+	id = new_domain();
+	fd = window(id, GPA, WINDOW);
+	p = map_window(fd, WINDOW);
+	check(!io_uring_queue_init(64, &ring, 0), "io_uring_queue_init");
+	for (unsigned int i = 0; i < scaled(4); i++) {
+		frames_of_file(&ring, fd, disk, p, "disk");
+		frames_of_file(&ring, fd, file, p, "file");
+	}
+	io.fd = file;
+	one.iov_base = (void *)(WINDOW - PAGE + 1);
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) == -EFAULT, "a piece leaves the range");
+	one.iov_base = (void *)-PAGE;
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) == -EFAULT, "a piece before the range");
+	one = (struct iovec){ (void *)PAGE, -PAGE };
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) < 0, "a piece of nearly 2^64 bytes");
+	one = (struct iovec){ (void *)0, PAGE };
+	check(by_frames(&ring, fd, VMI_DEV_MEM_LEND, &io) == -ENOTTY, "an operation that there is not");
+	io.reserved = 1;
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) == -EINVAL, "a reserved field");
+	io.reserved = 0;
+	io.fd = pipe_fd[0];
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) == -EINVAL, "a pipe");
+	io.fd = 1000;
+	check(by_frames(&ring, fd, VMI_DEV_MEM_READ, &io) == -EBADF, "no file");
+	io.fd = must(open("/tmp/frames", O_RDONLY));
+	check(by_frames(&ring, fd, VMI_DEV_MEM_WRITE, &io) == -EBADF, "a file that is open for reading");
+	close(io.fd);
+	io.fd = must(open("/dev/vmi/mem", O_RDWR));
+	check(by_frames(&ring, io.fd, VMI_DEV_MEM_READ, &io) == -EFAULT, "a file without a range");
+	close(io.fd);
+	unlink("/tmp/frames");
+	close(file);
+	munmap(p, WINDOW);
+	close(fd);
+	io_uring_queue_exit(&ring);
+	end_domain(id);
+	expect_free(before, "at the end");
+}
+
 /* A few pages in a pipe: the others are back at once, these when they were read. */
 static void in_flight(void)
 {
@@ -523,6 +615,7 @@ int main(int argc, char **argv)
 		{ "refused", refused, "what cannot be is refused with the right error, and nothing is left lent", 0 },
 		{ "direct", direct, "direct I/O to a disk and back", 0 },
 		{ "uring", uring, "io_uring, many transfers at once; those under way keep their pages", 0 },
+		{ "frames", frames, "transfers by frames: files and disks, scattered pieces, and what cannot be", 0 },
 		{ "in-flight", in_flight, "pages in a pipe go back when they were read", 0 },
 		{ "handed-over", handed_over, "a process without rights has the window, after its domain's death", 0 },
 		{ "withdrawn", withdrawn, "processes killed and domains ended while everything is in use", 0 },
