@@ -14,7 +14,8 @@ clean_ext4() {
 # killed_back_ends TIMES: a guest writes and verifies while its back ends are killed; before that they are stopped once, and noticed.
 killed_back_ends() {
 	cat >"$tmp/beside" <<-END
-		(usleep 2500000
+		(until [ \$(pidof vmi-back | wc -w) -ge 2 ]; do usleep 200000; done
+		usleep 2500000
 		kill -STOP \$(pidof vmi-back) && echo "stopped back ends" >/dev/console
 		usleep 9000000
 		n=0
