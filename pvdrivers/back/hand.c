@@ -16,7 +16,7 @@
 
 #include "hand.h"
 
-static int event(void)
+int hand_event(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
@@ -33,14 +33,14 @@ void hand_queue(struct dev *d, unsigned int q, struct hand_ring *r)
 		return;			/* not given: main() says so */
 	d->queue[q].handed = true;
 	r->index = q;
-	r->err = event();
+	r->err = hand_event();
 	if (p->out >= 0) {		/* eventfds already */
 		r->kick = p->in;
 		r->call = p->out;
 		return;
 	}
-	r->kick = event();
-	r->call = event();
+	r->kick = hand_event();
+	r->call = hand_event();
 	if (ioctl(p->in, VMI_DEV_PORT_EVENTFD, (long)r->kick) || ioctl(p->in, VMI_DEV_PORT_IRQFD, (long)r->call))
 		die("the port of queue %u cannot be joined to eventfds: %s", q, strerror(errno));
 }
@@ -61,18 +61,8 @@ bool hand_ring(struct dev *d, unsigned int q, struct hand_ring *r)
 		dev_break(d, "queue %u: it is no ring in the window", q);
 		return false;
 	}
-	r->base = hand_used(r);
+	r->base = __atomic_load_n(&((struct vring_used *)r->used)->idx, __ATOMIC_ACQUIRE);
 	return true;
-}
-
-uint16_t hand_avail(const struct hand_ring *r)
-{
-	return __atomic_load_n(&((struct vring_avail *)r->avail)->idx, __ATOMIC_ACQUIRE);
-}
-
-uint16_t hand_used(const struct hand_ring *r)
-{
-	return __atomic_load_n(&((struct vring_used *)r->used)->idx, __ATOMIC_ACQUIRE);
 }
 
 void hand_kick(const struct hand_ring *r)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * hand.h - queues that somebody else serves: the kernel's vhost-net (vhost.c) or a
- * vhost-user server (vu.c).
+ * hand.h - rings that somebody else serves: the kernel's vhost-net the guest's own
+ * (vhost.c), a vhost-user server shadows of them (vu.c, vhost_user.c).
  *
  * What is handed over: the windows, a ring's addresses in this process, and three
- * eventfds, joined to the queue's port: the guest's doorbell, its interrupt, and
- * one for errors.
+ * eventfds: its doorbell, its interrupt, and one for errors. hand_queue() joins them
+ * to the queue's port.
  */
 #ifndef BACK_HAND_H
 #define BACK_HAND_H
@@ -29,9 +29,8 @@ void hand_queue(struct dev *d, unsigned int q, struct hand_ring *r);
  * is no ring, and the device is broken.
  */
 bool hand_ring(struct dev *d, unsigned int q, struct hand_ring *r);
-/* The available and the used index, as they are now. */
-uint16_t hand_avail(const struct hand_ring *r);
-uint16_t hand_used(const struct hand_ring *r);
+/* A new eventfd, or die(). */
+int hand_event(void);
 /* Whoever serves it is to look: requests may be waiting. */
 void hand_kick(const struct hand_ring *r);
 

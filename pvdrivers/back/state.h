@@ -57,11 +57,6 @@ struct back_console_stats {
 	uint64_t rd_bytes, wr_bytes;		/* to the guest, from it */
 };
 
-struct back_vhost_user {
-	uint64_t server;			/* the process that serves the rings, 0: none */
-	uint64_t begin[VMI_BUS_QUEUES];		/* where in each it began: all before was served */
-};
-
 struct back_used {
 	uint32_t head, len;
 };
@@ -87,7 +82,6 @@ struct back_state {
 		struct back_net_stats net;
 		struct back_balloon_stats balloon;
 		struct back_console_stats console;
-		struct back_vhost_user vhost_user;
 		uint64_t reserved_stats[48];
 	};
 	struct back_queue queue[VMI_BUS_QUEUES];

@@ -1,34 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vhost_user.c - a disk whose rings a vhost-user server serves, such as
+ * vhost_user.c - a disk whose requests a vhost-user server serves, such as
  * qemu-storage-daemon: qcow2, NBD, LUKS.
  *
- * This process is the front between guest and server: it negotiates, hands over
- * windows, rings and eventfds, and then no request passes it. The guest's doorbells
- * reach the server as eventfds, and the reverse.
+ * This process stands between guest and server. It takes requests from the guest's
+ * ring, notes them as in flight (state.h), and passes their heads on in a shadow of
+ * the ring (shadow.h), in memory of its own. Table and data stay where they are: the
+ * server reads them out of the windows. What comes back is checked, and given back.
  *
- * Who dies, and what becomes of requests in flight:
- *   this process   the server completes what it has taken, then accepts the next
- *                  connection: the rings go on where the used index is.
- *   the server     what it had taken is lost, and it does not keep which it was. The
- *                  manager starts this process again with a new server's socket;
- *                  the rings go on only if what was not served can be told from
- *                  them: nothing, or the last ones, in order, of no more requests
- *                  than a ring has entries. Otherwise the device says NEEDS_RESET:
- *                  a request that is done twice could overwrite a buffer that the
- *                  guest uses for something else by now.
- *   both           as the server alone.
+ * Whoever dies, the next process of this kind gets a new connection, begins with
+ * empty shadow rings, and passes on all that is in flight, in the order in which it
+ * came. The manager starts it when this one or the server has ended.
+ *
+ * So a request may be done twice. Why that harms nothing: between being offered
+ * and being given back a request has no order among others, and may take effect at
+ * any time; both times lie there, as it was given back after the second.
+ *   read         fills the guest's buffer, which is the device's until then.
+ *   write, discard, write-zeroes
+ *                leave the same twice. A later request to the same place can count on
+ *                it only if it was offered after this one was given back, and so comes
+ *                after both. Of two in flight at once to the same place either may be
+ *                the last.
+ *   flush        makes durable what was given back before it was offered: also later.
+ * Features whose requests mean something else the second time (zone append, SCSI
+ * commands) are not offered.
+ *
+ * This needs an end of the first server's work before the second's begins:
+ *   it was killed     its threads' transfers end before its sockets close; those of
+ *                     io_uring hold the image's lock, without which no other server
+ *                     opens it.
+ *   this was killed   the server completes what it has taken before it answers a new
+ *                     connection, as it has to anyway: the memory goes with the old one.
+ * A server that keeps to neither, such as one whose transfers go on in another machine,
+ * may write late: to its own disk's loss.
  *
  * Invariant: after stop() the server has nothing of the guest's under way.
- * Trust:     the server is another process: vu.c checks what it says, and it can do
- *            to the guest only what any server of the rings can. The guest's ring
- *            addresses are checked in hand.c; the rings' contents by the server.
+ * Trust:     neither guest nor server. The guest's chains are checked before they are
+ *            passed on; the server reads the table again, and checks for itself. It is
+ *            another process: vu.c and shadow.c check what it says. A server that lies
+ *            is left as one that died, and cannot break the device; the guest can.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <liburing.h>
 #include <linux/virtio_blk.h>
@@ -38,9 +57,10 @@
 #include <seccomp.h>
 
 #include "hand.h"
+#include "shadow.h"
 #include "vu.h"
 
-#define QUEUE_SIZE	256
+#define QUEUE_SIZE	SHADOW_QUEUE_MAX
 #define CONFIG_SIZE	60		/* struct virtio_blk_config up to write_zeroes: what servers of virtio 1.1 have */
 #define DRAIN_NS	2000000
 #define NEWS_MAX	64		/* at once; a server that says more is not one */
@@ -50,18 +70,26 @@
  * The kind's own. qemu-storage-daemon says that its write cache is off when it is on,
  * and the guest would never flush: without CONFIG_WCE there is a cache to flush.
  */
-#define FEATURES	((BIT(24) - 1) & ~BIT(VIRTIO_BLK_F_CONFIG_WCE))
-/* What a server may lack of rings. */
-#define RINGS		(BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC))
+#define FEATURES	(BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_GEOMETRY) | BIT(VIRTIO_BLK_F_RO) | \
+			 BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_MQ) | \
+			 BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES))
 
 _Static_assert(offsetof(struct virtio_blk_config, write_zeroes_may_unmap) < CONFIG_SIZE, "the configuration ends after it");
 
+struct queue {
+	struct shadow shadow;
+	struct hand_ring ring;		/* as the server has it */
+	struct loop_op call, err;	/* something came back; the server says that it is no ring */
+	bool running;			/* the server has it */
+	uint16_t taken;			/* of a stopped one: how far the server had come */
+};
+
 static struct vu vu;
 static int server = -1;
-static struct hand_ring ring[VMI_BUS_QUEUES];
-static bool running[VMI_BUS_QUEUES];	/* the server has it */
-static uint16_t taken[VMI_BUS_QUEUES];	/* of a stopped one: how far the server had come */
-static struct loop_op server_op, news_op, drain_op = { .fd = -1 }, err_op[VMI_BUS_QUEUES];
+static struct queue queue[VMI_BUS_QUEUES];
+static struct mem_window shadows = { .fd = -1 };
+static struct iovec pieces[QUEUE_SIZE];	/* of the request that is looked at */
+static struct loop_op server_op, news_op;
 static struct dev *dev;
 
 static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
@@ -78,8 +106,19 @@ static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
 /* The next process goes on, with a new connection of the manager's. */
 static void __attribute__((noreturn)) gone(const char *why)
 {
-	dev_error(dev, "%s; requests wait until the server is there again", why);
+	dev_error(dev, "%s; requests wait until a server is there again", why);
 	die("%s", why);
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) lies(const char *fmt, ...)
+{
+	char why[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	gone(why);
 }
 
 static void load_config(struct dev *d)
@@ -96,7 +135,77 @@ static void load_config(struct dev *d)
 		d->features &= ~BIT(VIRTIO_BLK_F_SIZE_MAX);
 }
 
+/* ---- requests ---- */
+
+/* Pass on all that is there. */
+static void take(struct dev *d, unsigned int q)
+{
+	struct queue *k = &queue[q];
+	struct ring_chain c = { .iov = pieces, .max = QUEUE_SIZE };
+
+	if (!k->running || !d->started)
+		return;
+	ring_quiet(&d->queue[q].ring);
+	do {
+		while (dev_pop(d, q, &c) == RING_GOT) {
+			if (!c.in || c.out < sizeof(struct virtio_blk_outhdr)) {
+				dev_break(d, "queue %u: a request has no %s", q, c.in ? "header" : "status");
+				break;
+			}
+			shadow_add(&k->shadow, c.head, c.in);
+		}
+		if (shadow_show(&k->shadow))
+			hand_kick(&k->ring);
+	} while (dev_listen(d, q));
+}
+
+/* Give back all that came back; the end of the round shows it. */
+static void collect(unsigned int q)
+{
+	struct queue *k = &queue[q];
+	uint16_t head;
+	uint32_t len;
+	int rc;
+
+	do {
+		while ((rc = shadow_next(&k->shadow, &head, &len)) == RING_GOT)
+			ring_push(&dev->queue[q].ring, head, len);
+		if (rc == RING_BROKEN)
+			lies("the vhost-user server %s (queue %u)", k->shadow.broken, q);
+	} while (shadow_listen(&k->shadow));
+}
+
+static void collect_all(void)
+{
+	for (unsigned int q = 0; q < dev->nr_queues; q++)
+		if (queue[q].running)
+			collect(q);
+}
+
+static void vhost_user_settle(struct dev *d)
+{
+	for (unsigned int q = 0; q < d->nr_queues; q++)
+		dev_publish(d, q);
+}
+
 /* ---- events ---- */
+
+static void call_event(struct loop_op *op, int res)
+{
+	struct queue *k = (struct queue *)((char *)op - offsetof(struct queue, call));
+
+	(void)res;
+	if (k->running)
+		collect(k - queue);
+}
+
+static void error_event(struct loop_op *op, int res)
+{
+	struct queue *k = (struct queue *)((char *)op - offsetof(struct queue, err));
+
+	(void)res;
+	lies("the vhost-user server says that queue %u is no ring", (unsigned int)(k - queue));
+}
 
 static void server_event(struct loop_op *op, int res)
 {
@@ -105,8 +214,12 @@ static void server_event(struct loop_op *op, int res)
 	(void)op;
 	(void)res;
 	/* It answers what is asked, and that is read where it was asked. */
-	if (recv(vu.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN)
-		gone("the vhost-user server closed the connection");
+	if (recv(vu.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		return;
+	/* What it completed before need not be done again. */
+	collect_all();
+	dev_settle(dev);
+	gone("the vhost-user server closed the connection");
 }
 
 static void news_event(struct loop_op *op, int res)
@@ -129,132 +242,113 @@ static void news_event(struct loop_op *op, int res)
 	dev_config_changed(dev);
 }
 
-static void ring_error(struct loop_op *op, int res)
-{
-	(void)res;
-	dev_break(dev, "the vhost-user server says that queue %u is no ring", (unsigned int)(op - err_op));
-}
-
-/* ---- going on after somebody died ---- */
-
-static uint16_t avail_at(const struct hand_ring *r, uint16_t i)
-{
-	return READ_ONCE(((struct vring_avail *)r->avail)->ring[i & (r->size - 1)]);
-}
-
-static uint16_t used_at(const struct hand_ring *r, uint16_t i)
-{
-	return READ_ONCE(((struct vring_used *)r->used)->ring[i & (r->size - 1)].id);
-}
-
-static int by_number(const void *a, const void *b)
-{
-	return *(const uint16_t *)a - *(const uint16_t *)b;
-}
-
-/*
- * The server that began with this ring at (begin), all before served, is dead. Are
- * exactly the entries from the used index on those that were not served?
- */
-static bool in_order(const struct hand_ring *r, uint16_t begin)
-{
-	uint16_t made[VMI_BUS_QUEUE_MAX], served[VMI_BUS_QUEUE_MAX], used = hand_used(r), avail = hand_avail(r);
-	uint16_t n = used - begin;
-
-	if (avail == used)
-		return true;
-	if ((uint16_t)(avail - begin) > r->size || n > (uint16_t)(avail - begin))
-		return false;
-	for (uint16_t i = 0; i < n; i++) {
-		made[i] = avail_at(r, begin + i);
-		served[i] = used_at(r, begin + i);
-	}
-	qsort(made, n, sizeof(made[0]), by_number);
-	qsort(served, n, sizeof(served[0]), by_number);
-	return !memcmp(made, served, n * sizeof(made[0]));
-}
-
-static uint64_t server_pid(void)
-{
-	struct ucred cred = { 0 };
-	socklen_t len = sizeof(cred);
-
-	return getsockopt(server, SOL_SOCKET, SO_PEERCRED, &cred, &len) ? 0 : cred.pid;
-}
-
 /* ---- a driver's life ---- */
+
+/* Addresses are the windows' own: the server is to translate nothing. Its wake-ups are between it and us. */
+static uint64_t server_features(const struct dev *d)
+{
+	uint64_t ours = BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_RING_F_EVENT_IDX);
+
+	return ((d->agreed & ~ours) | BIT(VIRTIO_RING_F_EVENT_IDX)) & vu.features;
+}
 
 static void vhost_user_start(struct dev *d)
 {
-	struct back_vhost_user *s = &d->state->vhost_user;
-	uint64_t pid = server_pid();
+	uint64_t features = server_features(d);
 
-	/* Addresses are the windows' own: the server is to translate nothing. */
-	if (vu_features(&vu, d->agreed & vu.features & ~BIT(VIRTIO_F_ACCESS_PLATFORM)))
+	if (vu_features(&vu, features))
 		gone(vu_why());
 	for (unsigned int q = 0; q < d->nr_queues; q++) {
-		if (!d->queue[q].enabled || !hand_ring(d, q, &ring[q]))
+		struct queue *k = &queue[q];
+		void *page = shadows.base + q * SHADOW_BYTES;
+
+		if (!d->queue[q].enabled)
 			continue;
-		if (s->server && s->server != pid && !in_order(&ring[q], s->begin[q])) {
-			dev_error(d, "the vhost-user server died, and which of %u requests it has served is not known: the disk stays "
-				  "broken until the guest is restarted", (uint16_t)(hand_avail(&ring[q]) - hand_used(&ring[q])));
-			dev_break(d, "queue %u cannot go on", q);
-			return;
-		}
-	}
-	for (unsigned int q = 0; q < d->nr_queues; q++) {
-		if (!d->queue[q].enabled || !ring[q].used)
-			continue;
-		s->begin[q] = ring[q].base;
-		if (vu_ring_start(&vu, &ring[q]))
+		shadow_start(&k->shadow, page, d->queue[q].size, features & BIT(VIRTIO_RING_F_EVENT_IDX));
+		k->ring.size = d->queue[q].size;
+		k->ring.desc = d->queue[q].ring.desc;
+		k->ring.avail = k->shadow.avail;
+		k->ring.used = k->shadow.used;
+		if (vu_ring_start(&vu, &k->ring))
 			gone(vu_why());
-		running[q] = true;
-		hand_kick(&ring[q]);
+		k->running = true;
 	}
-	s->server = pid;
 }
 
-/* What it had taken of a stopped ring is complete when the used index says so. */
+/* What it had taken of a stopped ring is complete when it all came back. */
 static bool drained(void)
 {
 	for (unsigned int q = 0; q < dev->nr_queues; q++)
-		if (running[q] && hand_used(&ring[q]) != taken[q])
+		if (queue[q].running && queue[q].shadow.seen != queue[q].taken)
 			return false;
 	return true;
 }
 
-static void drain(struct loop_op *op, int res)
+static void drain(void *arg)
 {
-	static struct __kernel_timespec wait = { .tv_nsec = DRAIN_NS };
-	struct io_uring_sqe *sqe;
+	static struct loop_timer later = { .fn = drain };
 
-	(void)op;
-	(void)res;
+	(void)arg;
+	/* It does not tell of what comes back of a stopped ring. */
+	collect_all();
 	if (!drained()) {
-		sqe = loop_sqe(&drain_op);
-		io_uring_prep_timeout(sqe, &wait, 0, 0);
-		io_uring_sqe_set_data(sqe, &drain_op);
+		loop_time(&later, DRAIN_NS);
 		return;
 	}
-	for (unsigned int q = 0; q < dev->nr_queues; q++)
-		running[q] = false;
-	/* Nothing is in flight: any server may go on. */
-	dev->state->vhost_user.server = 0;
+	for (unsigned int q = 0; q < dev->nr_queues; q++) {
+		dev_publish(dev, q);
+		queue[q].running = false;
+	}
 	dev_stopped(dev);
 }
 
 static void vhost_user_stop(struct dev *d)
 {
-	for (unsigned int q = 0; q < d->nr_queues; q++)
-		if (running[q] && vu_ring_stop(&vu, q, &taken[q]))
+	for (unsigned int q = 0; q < d->nr_queues; q++) {
+		struct queue *k = &queue[q];
+
+		if (!k->running)
+			continue;
+		if (vu_ring_stop(&vu, q, &k->taken))
 			gone(vu_why());
-	drain(NULL, 0);
+		if ((uint16_t)(k->taken - k->shadow.seen) > (uint16_t)(k->shadow.shown - k->shadow.seen))
+			lies("the vhost-user server says that it took more requests than it got (queue %u)", q);
+	}
+	drain(NULL);
 }
 
 static void vhost_user_kick(struct dev *d, unsigned int q)
 {
-	(void)d;
-	(void)q;	/* queues are handed over: never */
+	take(d, q);
+}
+
+/* Memory of ours for the shadow rings, which nobody can make smaller. */
+static void make_shadows(const struct dev *d)
+{
+	struct mem_window *w = &shadows;
+
+	/* In the server's view it follows the guest's memory: no buffer of the guest's is there. */
+	for (unsigned int i = 0; i < d->mem.nr; i++)
+		if (w->gpa < d->mem.window[i].gpa + d->mem.window[i].size)
+			w->gpa = d->mem.window[i].gpa + d->mem.window[i].size;
+	w->size = d->nr_queues * SHADOW_BYTES;
+	w->fd = memfd_create("shadow rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (w->fd < 0 || ftruncate(w->fd, w->size) || fcntl(w->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		die("no memory for the rings: %s", strerror(errno));
+	w->base = mmap(NULL, w->size, PROT_READ | PROT_WRITE, MAP_SHARED, w->fd, 0);
+	if (w->base == MAP_FAILED)
+		die("no memory for the rings: %s", strerror(errno));
+}
+
+static void make_queue(unsigned int q)
+{
+	struct queue *k = &queue[q];
+
+	k->ring = (struct hand_ring){ .index = q, .kick = hand_event(), .call = hand_event(), .err = hand_event() };
+	k->call.done = call_event;
+	loop_poll(&k->call, k->ring.call);
+	k->err.done = error_event;
+	loop_poll(&k->err, k->ring.err);
 }
 
 static void vhost_user_init(struct dev *d)
@@ -262,25 +356,24 @@ static void vhost_user_init(struct dev *d)
 	dev = d;
 	if (server < 0 || !d->device)
 		die("socket=FD and device=2 are needed; see vmi-back --help");
-	if (vu_hello(&vu, server) || vu_memory(&vu, &d->mem))
+	if (vu_hello(&vu, server))
 		die("%s", vu_why());
 	if (!(vu.features & BIT(VIRTIO_F_VERSION_1)) || !(vu.protocol & BIT(VU_P_CONFIG)))
 		die("the vhost-user server has no virtio 1.0 or tells no configuration; qemu-storage-daemon 7.2 does");
 	if (vu.queues < d->queues)
 		die("queues=%u: the vhost-user server has %u; give it more, or the device fewer", d->queues, vu.queues);
 	d->nr_queues = d->queues;
+	make_shadows(d);
+	if (vu_memory(&vu, &d->mem, &shadows))
+		die("%s", vu_why());
 	d->size_max = QUEUE_SIZE;
 	d->features = vu.features & FEATURES;
-	d->withheld = RINGS & ~vu.features;
+	d->withheld = BIT(VIRTIO_RING_F_INDIRECT_DESC) & ~vu.features;
 	if (d->nr_queues == 1)
 		d->features &= ~BIT(VIRTIO_BLK_F_MQ);
 	load_config(d);
-	for (unsigned int q = 0; q < d->nr_queues; q++) {
-		hand_queue(d, q, &ring[q]);
-		err_op[q].done = ring_error;
-		loop_poll(&err_op[q], ring[q].err);
-	}
-	drain_op.done = drain;
+	for (unsigned int q = 0; q < d->nr_queues; q++)
+		make_queue(q);
 	server_op.done = server_event;
 	loop_poll(&server_op, vu.fd);
 	news_op.done = news_event;
@@ -292,11 +385,12 @@ const struct dev_ops vhost_user_ops = {
 	.name = "vhost-user",
 	.help = "  socket=FD          connected to a vhost-user server, which serves this device alone\n"
 		"  device=2           what it is: a disk\n",
-	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(getsockopt), -1 },
+	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), -1 },
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
 	.arg = vhost_user_arg,
 	.init = vhost_user_init,
 	.start = vhost_user_start,
 	.stop = vhost_user_stop,
 	.kick = vhost_user_kick,
+	.settle = vhost_user_settle,
 };

@@ -9,7 +9,6 @@
  * Invariant: no descriptor that the server sends stays open, and nothing it says
  *            is longer than the place it goes to.
  * Trust:     the server not at all: it is another process, perhaps another user's.
- *            It may lie about a ring's base only to its own device's loss.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -49,7 +48,7 @@ struct memory {
 	uint32_t nr, reserved;
 	struct {
 		uint64_t gpa, size, user, offset;
-	} region[VMI_BUS_WINDOWS];
+	} region[VMI_BUS_WINDOWS + 1];
 };
 
 struct state {
@@ -245,19 +244,21 @@ int vu_hello(struct vu *v, int fd)
 	return 0;
 }
 
-int vu_memory(struct vu *v, const struct mem *mem)
+int vu_memory(struct vu *v, const struct mem *mem, const struct mem_window *own)
 {
-	struct memory m = { .nr = mem->nr };
-	int fds[VMI_BUS_WINDOWS];
+	struct memory m = { .nr = mem->nr + 1 };
+	int fds[VMI_BUS_WINDOWS + 1];
 	unsigned int i;
 
-	for (i = 0; i < mem->nr; i++) {
-		m.region[i].gpa = mem->window[i].gpa;
-		m.region[i].size = mem->window[i].size;
-		m.region[i].user = (uintptr_t)mem->window[i].base;
-		fds[i] = mem->window[i].fd;
+	for (i = 0; i < m.nr; i++) {
+		const struct mem_window *w = i < mem->nr ? &mem->window[i] : own;
+
+		m.region[i].gpa = w->gpa;
+		m.region[i].size = w->size;
+		m.region[i].user = (uintptr_t)w->base;
+		fds[i] = w->fd;
 	}
-	return tell(v, SET_MEM_TABLE, &m, offsetof(struct memory, region) + mem->nr * sizeof(m.region[0]), fds, mem->nr);
+	return tell(v, SET_MEM_TABLE, &m, offsetof(struct memory, region) + m.nr * sizeof(m.region[0]), fds, m.nr);
 }
 
 int vu_features(struct vu *v, uint64_t features)

@@ -35,7 +35,8 @@ struct vu {
 
 /* Each: 0, or -1: the server is gone or does not keep to the protocol, and vu_why() says how. */
 int vu_hello(struct vu *v, int fd);
-int vu_memory(struct vu *v, const struct mem *mem);
+/* own: memory of this process, in which rings are. */
+int vu_memory(struct vu *v, const struct mem *mem, const struct mem_window *own);
 int vu_features(struct vu *v, uint64_t features);
 int vu_config(struct vu *v, void *config, unsigned int size);
 int vu_ring_start(struct vu *v, const struct hand_ring *r);

@@ -100,7 +100,7 @@ static bool talk(const uint8_t *data, size_t size)
 	struct vu vu;
 	bool ok;
 
-	ok = !vu_hello(&vu, server(data, size)) && !vu_memory(&vu, &mem) && !vu_config(&vu, config, sizeof(config)) &&
+	ok = !vu_hello(&vu, server(data, size)) && !vu_memory(&vu, &mem, &mem.window[0]) && !vu_config(&vu, config, sizeof(config)) &&
 	     !vu_features(&vu, vu.features) && !vu_ring_start(&vu, &r) && !vu_ring_stop(&vu, 1, &base);
 	vu_close(&vu);
 	close(theirs);

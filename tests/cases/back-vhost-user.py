@@ -5,6 +5,7 @@
 """The guest is tests/lib/back.py, the server Debian's qemu-storage-daemon, or a
 few lines here that lie."""
 import json
+import mmap
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
@@ -107,7 +109,7 @@ class Disk:
         g = self.guest
         g.negotiate(features)
         self.q = [Queue(g, i, SIZE) for i in range(self.queues)]
-        self.slots = [g.alloc(BLOCK + 32) for _ in range(64)]
+        self.slots = [g.alloc(BLOCK + 32) for _ in range(160)]
         self.busy = {}
         g.go()
         return self
@@ -133,6 +135,7 @@ class Disk:
             if what == WRITE:
                 self.model[sector] = data
             done.append(self.guest.read(at + 16, n))
+            check(what != READ or sector not in self.model or done[-1] == self.model[sector], f"sector {sector} has other data")
             self.slots.append(at)
         return done
 
@@ -157,8 +160,8 @@ class Disk:
                 self.finish(q, self.q[q].wait(1))
 
     def verify(self):
-        for sector, data in self.model.items():
-            check(self.do(READ, sector, room=BLOCK) == data, f"sector {sector} has other data")
+        for sector in self.model:
+            self.do(READ, sector, room=BLOCK)
 
 
 def data():
@@ -209,57 +212,52 @@ def front_killed():
     server.stop()
 
 
+def reborn(server, disk, both=False):
+    """The server dies; the next one and a new front go on."""
+    if both:
+        disk.guest.kill()
+    server.kill()
+    if not both:
+        disk.guest.hear("requests wait until a server is there again")
+        check(disk.guest.process.wait(5) == 1, "the front goes on without a server")
+    server.start()
+    disk.start()
+
+
 def server_killed():
     """
-    With nothing in flight the next server goes on; with what cannot be told, the device says so. Writes that
-    were acknowledged are there: a server with a write cache would lose them with itself.
+    The server is killed with requests in flight, on both queues, and with it the front: all are done in the end.
+    Writes that were acknowledged are there: a server with a write cache would lose them with itself.
     """
-    server = Server("server.qcow2", slow=2000, writethrough="on")
+    server = Server("server.qcow2", slow=1000, writethrough="on")
     disk = Disk(server.connect).up()
     disk.load(20)
     disk.settle()
+    reborn(server, disk)
+    for i in range(12):
+        under_way = {b[4] for b in disk.busy.values()}
+        for sector in list(disk.model)[:10]:
+            if sector not in under_way:
+                disk.submit(READ, sector, q=1, room=BLOCK)
+        disk.submit(FLUSH, 0, q=i & 1)
+        disk.load(20, q=0)
+        disk.load(20, q=1)
+        time.sleep(random.random() * 0.03)
+        check(any(q.taken for q in disk.q), "nothing was in flight")
+        reborn(server, disk, both=i % 4 == 3)
+        # At times with the last ones still there.
+        if i % 3:
+            disk.settle()
+    disk.settle()
+    disk.verify()
+    check(not disk.guest.answer() & NEEDS_RESET, "the device broke")
+    # Nobody but the driver ends it.
     server.kill()
-    disk.guest.hear("requests wait until the server is there again")
-    check(disk.guest.process.wait(5) == 1, "the front goes on without a server")
+    disk.guest.process.wait(5)
     disk.load(5)
     server.start()
     disk.start()
     disk.settle()
-    disk.verify()
-    # A few of the first ones in flight: which, is seen from the ring.
-    server.slow = 10
-    server.kill()
-    disk.guest.process.wait(5)
-    server.start()
-    disk.start()
-    disk.load(10)
-    time.sleep(0.15)
-    server.kill()
-    disk.guest.process.wait(5)
-    server.slow = 0
-    server.start()
-    disk.start()
-    disk.settle()
-    disk.verify()
-    # Many: a ring does not keep so much history.
-    for _ in range(30):
-        disk.load(20)
-        disk.settle()
-    server.kill()
-    disk.guest.process.wait(5)
-    server.slow = 10
-    server.start()
-    disk.start()
-    struct.pack_into("<Q", disk.guest.state, 128 + 8, 0x8000)   # as if it had begun long ago
-    disk.load(10)
-    server.kill()
-    disk.guest.process.wait(5)
-    disk.load(10)
-    server.slow = 0
-    server.start()
-    disk.start()
-    disk.guest.hear("is not known: the disk stays broken")
-    check(disk.guest.answer() & NEEDS_RESET, "the device does not say NEEDS_RESET")
     disk.guest.reset()
     disk.up()
     disk.load(5)
@@ -280,7 +278,7 @@ class Liar:
                17: struct.pack("<Q", 1), 24: struct.pack("<III", 0, 60, 0) + struct.pack("<Q", 1000) + bytes(52)}
 
     def __init__(self, lies):
-        self.lies, self.said, self.news = lies, [], None
+        self.lies, self.said, self.news, self.fds, self.ring = lies, [], None, {}, None
         self.ours, self.theirs = socket.socketpair()
         self.ours.settimeout(5)
 
@@ -311,8 +309,13 @@ class Liar:
             body, _ = self.read(size) if size else (b"", [])
             if request == 21:
                 self.news = socket.socket(fileno=fds.pop())
-            for fd in fds:
-                os.close(fd)
+            for old in self.fds.pop(request, []):
+                os.close(old)
+            self.fds[request] = fds
+            if request == 5:
+                self.regions = [struct.unpack_from("<QQQQ", body, 8 + 32 * i) for i in range(len(fds))]
+            if request == 9:
+                self.ring = struct.unpack_from("<QQQ", body, 8)
             self.said.append(request)
             if request in self.lies:
                 lie = self.lies[request]
@@ -325,8 +328,38 @@ class Liar:
                 self.ours.sendall(message(11, body))
             elif flags & 8:
                 self.ours.sendall(message(request, bytes(8)))
-            if request == 24:
+            if request == 24 and not self.rings:
                 return
+
+    # ---- and its rings: those of the front's memory, the last region ----
+
+    rings = False
+
+    def start(self):
+        """Serves its socket beside the test."""
+        self.rings = True
+        self.ours.settimeout(None)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def begin(self):
+        until(lambda: 18 in self.said, "the ring was not started")
+        _, size, at, _ = self.regions[-1]
+        self.memory = mmap.mmap(self.fds[5][-1], size)
+        self.avail, self.used = self.ring[2] - at, self.ring[1] - at
+        return self
+
+    def taken(self):
+        idx, = struct.unpack_from("<H", self.memory, self.avail + 2)
+        return list(struct.unpack_from(f"<{idx}H", self.memory, self.avail + 4))
+
+    def give(self, *back, idx=None):
+        for i, (head, n) in enumerate(back):
+            struct.pack_into("<II", self.memory, self.used + 4 + 8 * i, head, n)
+        struct.pack_into("<H", self.memory, self.used + 2, len(back) if idx is None else idx)
+        self.tell(13)
+
+    def tell(self, request):
+        os.eventfd_write(self.fds[request][0], 1)
 
 
 def liars():
@@ -376,6 +409,53 @@ def news():
     check(g.process.wait(5) == 1, "it goes on with that server")
 
 
+def lying_rings():
+    """What a server writes into its rings breaks neither front nor device: the next server gets the same requests."""
+    lies = {
+        "of nobody": (lambda s, h: s.give((h ^ 1, 1)), "does not have"),
+        "twice": (lambda s, h: s.give((h, 1), (h, 1)), "more requests than it has"),
+        "too long": (lambda s, h: s.give((h, 18)), "wrote more than"),
+        "no head": (lambda s, h: s.give((0xffffffff, 1)), "does not have"),
+        "far ahead": (lambda s, h: s.give(idx=0x8000), "more requests than it has"),
+        "an error": (lambda s, h: s.tell(14), "is no ring"),
+        "closes": (lambda s, h: s.ours.shutdown(socket.SHUT_RDWR), "closed the connection"),
+    }
+    g = Guest("vhost-user", 1)
+    q = None
+    for what, (lie, why) in (*lies.items(), ("nothing", (None, None))):
+        liar = Liar({})
+        liar.start()
+        g.args, g.files = ("device=2", f"socket={liar.theirs.fileno()}"), [liar.theirs.fileno()]
+        g.start()
+        liar.theirs.close()
+        if not q:
+            g.negotiate(EVENT_IDX | INDIRECT)
+            q = Queue(g, 0, 8)
+            at = g.alloc(64)
+            g.go()
+            head = q.add(out=[(at, 16)], room=[(at + 16, 17)], indirect=True)
+            q.kick()
+        liar.begin()
+        until(liar.taken, f"{what}: nothing was passed on")
+        check(liar.taken() == [head], f"{what}: passed on was", liar.taken())
+        for size in (0, 1 << 20):
+            try:
+                os.ftruncate(liar.fds[5][-1], size)
+            except PermissionError:
+                continue
+            raise Failed("a server can make the front's memory smaller or larger")
+        if lie:
+            lie(liar, head)
+            g.hear(why)
+            check(g.process.wait(5) == 1, f"{what}: it goes on with that server")
+            check(not q.take() and not g.answer() & NEEDS_RESET, f"{what}: the guest sees it")
+        else:
+            liar.give((head, 17))
+            check(q.wait(1) == [(head, 17)], "the honest server's answer was lost")
+            g.kill()
+        liar.ours.close()
+
+
 def main():
     for program in ("qemu-storage-daemon", "qemu-img"):
         if not shutil.which(program):
@@ -385,7 +465,7 @@ def main():
     os.makedirs(TMP)
     random.seed(1)
     try:
-        for test in (data, front_killed, server_killed, liars, news):
+        for test in (data, front_killed, server_killed, liars, news, lying_rings):
             begin = time.monotonic()
             test()
             print(f"{test.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
