@@ -147,7 +147,8 @@ static void common_args(const struct devices *m, struct slot *s, struct command 
 
 void back_later(struct devices *m, struct slot *s, const char *why)
 {
-	uint64_t now = now_ns(), wait;
+	/* Who restarted a server is not to wait for us, too. */
+	uint64_t now = now_ns(), wait, slowest = s->dev.kind == DEVICE_VHOST_USER ? SECOND : SLOWEST;
 
 	if (s->phase == P_LEAVING)
 		return;			/* it is not worth a second try */
@@ -156,11 +157,24 @@ void back_later(struct devices *m, struct slot *s, const char *why)
 	s->ready_at = 0;
 	s->deaths++;
 	wait = SECOND / 10 << (s->deaths > 7 ? 7 : s->deaths - 1);
-	s->due = now + (wait > SLOWEST ? SLOWEST : wait);
+	s->due = now + (wait > slowest ? slowest : wait);
 	s->phase = P_BACKOFF;
 	if (s->deaths <= DEATHS_SAID)
 		tell(m, DEVICE_EV_DIED, s, "its back end %s%s", why, s->deaths < DEATHS_SAID ? "; it is started again" :
 		     " again and again; it is started again every few seconds, the guest waits");
+}
+
+/* To ask whether a vhost-user server is there costs little: often, and said once. */
+static void no_server(struct devices *m, struct slot *s, int rc)
+{
+	if (s->phase == P_LEAVING)
+		return;
+	s->due = now_ns() + SECOND / 4;
+	s->phase = P_BACKOFF;
+	if (!s->serverless)
+		tell(m, DEVICE_EV_ERROR, s, "nobody serves %s (%s): what the guest asks of this disk waits until its server is started again there",
+		     s->dev.source, strerror(-rc));
+	s->serverless = true;
 }
 
 void back_start(struct devices *m, struct slot *s)
@@ -202,7 +216,10 @@ void back_start(struct devices *m, struct slot *s)
 		close(pair[0]);
 		s->pidfd = -1;
 		s->pid = 0;
-		back_later(m, s, conn[0] < 0 && s->dev.kind == DEVICE_VHOST_USER ? "has no server" : "could not be started");
+		if (conn[0] < 0 && s->dev.kind == DEVICE_VHOST_USER)
+			no_server(m, s, rc);
+		else
+			back_later(m, s, "could not be started");
 		return;
 	}
 	s->ctl = pair[0];
@@ -230,6 +247,9 @@ static void line(struct devices *m, struct slot *s, const char *text)
 		if (s->phase == P_STARTING) {
 			s->phase = P_RUNNING;
 			s->ready_at = now;
+			if (s->serverless)
+				tell(m, DEVICE_EV_LOG, s, "its server is there again");
+			s->serverless = false;
 			slot_present(m, s);
 		}
 		return;

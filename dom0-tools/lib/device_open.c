@@ -73,12 +73,13 @@ static int open_pty(const struct device *dev, struct opened *o, struct hv_error 
 int vhost_user_connect(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+	/* One that takes no connections, so that they queue up, is not waited for. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return -errno;
 	if (snprintf(a.sun_path, sizeof(a.sun_path), "%s", path) < (int)sizeof(a.sun_path)) {
-		if (!connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		if (!connect(fd, (struct sockaddr *)&a, sizeof(a)) && !fcntl(fd, F_SETFL, 0))
 			return fd;
 	} else {
 		errno = ENAMETOOLONG;
@@ -88,7 +89,7 @@ int vhost_user_connect(const char *path)
 	return rc;
 }
 
-int device_open(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err)
+int device_open(const struct devices *m, const struct device *dev, unsigned int slot, bool known, struct opened *o, struct hv_error *err)
 {
 	int rc = 0;
 
@@ -116,7 +117,8 @@ int device_open(const struct devices *m, const struct device *dev, unsigned int 
 			rc = 0;
 		break;
 	case DEVICE_VHOST_USER:
-		rc = m->cfg.simulate ? 0 : vhost_user_connect(dev->source);
+		/* A guest that has it already waits for it. */
+		rc = m->cfg.simulate || known ? 0 : vhost_user_connect(dev->source);
 		if (rc < 0)
 			hv_fail(err, rc, "%s: nobody serves %s: %s; start its server first", dev->name, dev->source, strerror(-rc));
 		else if (rc)

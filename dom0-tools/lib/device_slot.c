@@ -190,7 +190,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	s->link = !dev->link_down;
 	/* A back end of before may be about to end. */
 	for (int i = 0;; i++) {
-		rc = device_open(m, &s->dev, s - m->slot, &s->open, err);
+		rc = device_open(m, &s->dev, s - m->slot, known, &s->open, err);
 		if (rc != -EBUSY || i == (known ? 100 : 10))
 			break;
 		usleep(20000);

@@ -89,6 +89,7 @@ struct slot {
 	pid_t pid;
 	struct strbuf said;
 	bool link, unbridged;		/* as it should be; its tap is on no bridge */
+	bool serverless;		/* nobody serves its vhost-user socket, and that was said */
 	unsigned int restarts, deaths;	/* ever; one soon after the other */
 	uint64_t ready_at;		/* 0: not yet */
 	unsigned int asked, answered, missed;	/* the number of the last question, and answer; questions in a row that were left open */
@@ -184,8 +185,8 @@ bool link_is_up(const struct slot *s);
 /* device_look.c */
 struct slot *slot_find(const struct devices *m, const char *name);
 
-/* device_open.c */
-int device_open(const struct devices *m, const struct device *dev, unsigned int slot, struct opened *o, struct hv_error *err);
+/* device_open.c; known: a manager of before had it */
+int device_open(const struct devices *m, const struct device *dev, unsigned int slot, bool known, struct opened *o, struct hv_error *err);
 void device_close(struct opened *o);
 /* A connection to a vhost-user server. */
 int vhost_user_connect(const char *path);
