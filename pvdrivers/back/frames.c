@@ -11,6 +11,9 @@
  * A full receive ring leaves frames in the tap, where the kernel drops what is
  * too much.
  *
+ * Limits: what is too much for the guest stays in the tap, too; what it may not send yet
+ * stays in its ring.
+ *
  * Invariant: buffers of one frame are pushed together, so they are published
  *            together.
  * Trust:     the ring library checks chains. A guest with senseless buffers gets
@@ -18,12 +21,14 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net.h"
 
 #define TURN		128		/* frames of one direction in a round */
 #define DRAIN		4096		/* a tap's queue is shorter */
+#define LOOK_NS		10000000ull	/* what limits delay is looked at, at the latest */
 
 static struct back_net_stats *stats(struct net_pair *p)
 {
@@ -33,6 +38,30 @@ static struct back_net_stats *stats(struct net_pair *p)
 static struct ring *ring(struct net_pair *p, unsigned int q)
 {
 	return &p->net->dev->queue[q].ring;
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* May a frame go? If not, again_event() comes later. */
+static bool allowed(struct net *n, const struct shape *s)
+{
+	uint64_t wait = s->average.rate ? shape_ask(s, now()) : 0;
+
+	if (wait)
+		loop_time(&n->look, wait < LOOK_NS ? wait : LOOK_NS);
+	return !wait;
+}
+
+static void went(struct shape *s, size_t bytes)
+{
+	if (s->average.rate)
+		shape_count(s, bytes, now());
 }
 
 /* ---- to the guest ---- */
@@ -195,7 +224,7 @@ bool net_receive(struct net_pair *p)
 		struct iovec *v;
 		ssize_t len;
 
-		if (!fetch_room(p))
+		if (!allowed(p->net, &p->net->in) || !fetch_room(p))
 			return false;
 		v = rx->iov + rx->first_iov;
 		v[rx->nr_iov].iov_base = rx->rest;
@@ -207,6 +236,7 @@ bool net_receive(struct net_pair *p)
 			net_tap_gone(p->net, errno);
 			return false;
 		}
+		went(&p->net->in, len > 0 ? len : 0);
 		if (len < (ssize_t)NET_HEADER)
 			stats(p)->rx_errors++;
 		else if (!received(p, len))
@@ -242,6 +272,8 @@ bool net_send(struct net_pair *p)
 	for (unsigned int turn = 0; turn < TURN; turn++) {
 		ssize_t len;
 
+		if (!allowed(n, &n->out))
+			return false;
 		if (dev_pop(p->net->dev, p->txq, &c) != RING_GOT) {
 			if (dev_listen(p->net->dev, p->txq))
 				continue;
@@ -254,6 +286,7 @@ bool net_send(struct net_pair *p)
 			if (len < 0) {
 				send_failed(p, errno);
 			} else {
+				went(&n->out, len);
 				stats(p)->tx_packets++;
 				stats(p)->tx_bytes += len - NET_HEADER;
 			}

@@ -76,6 +76,9 @@ static bool net_arg(struct dev *d, const char *name, const char *value)
 		config.mtu = arg_u64(name, value, MTU_MIN, MTU_MAX);
 	} else if (!strcmp(name, "link")) {
 		net.link = arg_bool(name, value);
+	} else if (!strcmp(name, "in") || !strcmp(name, "out")) {
+		if (!shape_set(*name == 'i' ? &net.in : &net.out, value))
+			die("%s=%s: give three numbers: bytes a second on average, at most, and bytes that may go at that speed", name, value);
 	} else {
 		return false;
 	}
@@ -132,6 +135,10 @@ static void tap_event(struct loop_op *op, int res)
 
 static bool net_told(struct dev *d, const char *line)
 {
+	if (!strncmp(line, "in ", 3))
+		return shape_set(&net.in, line + 3);
+	if (!strncmp(line, "out ", 4))
+		return shape_set(&net.out, line + 4);
 	if (strcmp(line, "link 0") && strcmp(line, "link 1"))
 		return false;
 	net.link = line[5] == '1';
@@ -354,6 +361,11 @@ static void again_event(struct loop_op *op, int res)
 	}
 }
 
+static void look_again(void *arg)
+{
+	again_event(arg, 0);
+}
+
 static void net_settle(struct dev *d)
 {
 	for (unsigned int q = 0; q < d->nr_queues; q++)
@@ -438,6 +450,9 @@ static void net_init(struct dev *d)
 	show_link();
 	set_carrier();
 	net.again_op.done = again_event;
+	net.look = (struct loop_timer){ .fn = look_again };
+	if (net.vhost && (net.in.average.rate || net.out.average.rate))
+		die("in=, out=: the kernel's vhost-net keeps no limits; leave vhost= out");
 	if (!net.vhost)
 		poll_tap(&net.pair[0]);
 	use_pairs(d->state->pairs && d->state->pairs <= d->queues ? d->state->pairs : 1);
@@ -452,11 +467,13 @@ const struct dev_ops net_ops = {
 		"  mtu=N              told to the guest; without it, the guest chooses\n"
 		"  link=0|1           carrier at the beginning; default 1\n"
 		"  vhost=FD           /dev/vhost-net, for this card alone: the kernel moves the frames; one for each pair\n"
-		"  Lines it is told: link 0, link 1.\n",
+		"  in=A,P,B out=A,P,B limits of what the guest receives and sends: bytes a second on average, at most (0: no\n"
+		"                     limit), and how many bytes may go at that speed (0: a tenth of a second's)\n"
+		"  Lines it is told: link 0, link 1, in A,P,B, out A,P,B.\n",
 	.device = VIRTIO_ID_NET,
 	.syscalls = (const int[]){ SCMP_SYS(readv), SCMP_SYS(writev), -1 },
 	.ioctls = (const int[]){ TUNSETOFFLOAD, TUNSETCARRIER, TUNSETQUEUE, VHOST_IOCTLS, 0 },
-	.opcodes = (const int[]){ IORING_OP_NOP, -1 },
+	.opcodes = (const int[]){ IORING_OP_NOP, IORING_OP_TIMEOUT, -1 },
 	.arg = net_arg,
 	.init = net_init,
 	.start = net_start,

@@ -9,6 +9,7 @@
 
 #include "dev.h"
 #include "hand.h"
+#include "throttle.h"
 
 /* Queues: of pair n, 2n is what the guest receives, 2n + 1 what it sends; the last one is control. */
 #define NET_RX		0
@@ -66,6 +67,8 @@ struct net {
 	bool resumed;			/* a predecessor served them until just now */
 	struct loop_op again_op;
 	bool again;			/* a round was cut short */
+	struct shape in, out;		/* limits: to the guest, from it */
+	struct loop_timer look;		/* when they let more through */
 	uint64_t vhost_features;
 	struct iovec tx_iov[1024];
 	struct net_pair pair[NET_PAIRS];

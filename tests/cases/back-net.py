@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmi-back net moves frames both ways through a real tap, whole, with and without offloads; kills, full rings, link and a removed tap.
+# proves: vmi-back net moves frames both ways through a real tap, whole, with and without offloads; kills, full rings, link, limits and a removed tap.
 # seconds: 7
 """In a network namespace of its own. The tap's other side is a packet socket:
 what the guest sends comes out there byte for byte, and the reverse."""
@@ -474,6 +474,33 @@ def gone():
     g.quit()
 
 
+def limits():
+    """100,000 bytes a second, of which 10,000 are free: never faster, nothing is lost, and live without a limit again."""
+    def fill(card, nr):
+        begin, got = time.monotonic(), 0
+        for n in range(nr):
+            card.socket.send(frame("guest", n).ljust(1000, b"."))
+        while got < nr:
+            got += len(card.receive())
+        return time.monotonic() - begin
+
+    def empty(card, nr):
+        begin = time.monotonic()
+        for n in range(nr):
+            card.send(frame("host", n).ljust(1000, b"."))
+        return time.monotonic() - begin
+
+    card = Card("in=100000,0,0", "out=100000,1000000,20000").up().served()
+    for what, least in ((fill, 0.3), (empty, 0.2)):
+        check(what(card, 50) > least, f"{what.__name__}: faster than its limit")
+    card.guest.tell("in 0,0,0")
+    card.guest.tell("out 1,2")
+    card.guest.hear("not understood: out 1,2")
+    card.fill(50)
+    check(fill(card, 50) < 5, "what has no limit waits")
+    card.down()
+
+
 def killed():
     """Killed 20 times while frames go both ways: no buffer is lost or given back twice."""
     card = Card().up().served()
@@ -557,7 +584,7 @@ def refused():
     """What the manager may get wrong is said at once."""
     for args, why in (((), "mac="), (("mac=1:2:3",), "mac=1:2:3"), (("mac=01:00:00:00:00:01",), "one card"),
                       (("mac=52:54:00:12:34:56",), "tap=FD is missing"), (("mac=52:54:00:12:34:56", "tap=2"), "tap=2"),
-                      (("mtu=7",), "from 68"), (("queues=13", "mac=52:54:00:12:34:56"), "up to 12")):
+                      (("mtu=7",), "from 68"), (("in=1,2",), "three numbers"), (("queues=13", "mac=52:54:00:12:34:56"), "up to 12")):
         g = Guest("net", 3, *args)
         g.start(wait=False)
         err = g.process.communicate()[1]
@@ -567,7 +594,7 @@ def refused():
 def main():
     namespace()
     random.seed(1)
-    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, link, gone, killed, hostile, refused
+    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, link, gone, limits, killed, hostile, refused
     if sys.argv[1:] == ["vhost"]:
         Card.vhost = True
         tests = both_ways, offloads, control, pairs, link, killed, vhost_hostile
