@@ -67,6 +67,10 @@ static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX]
 	if (s->open.mtu)
 		command_arg(c, "mtu=%u", s->open.mtu);
 	command_arg(c, "link=%d", link_is_up(s));
+	if (dev->in.average)
+		command_arg(c, "in=%lu,%lu,%lu", dev->in.average, dev->in.peak, dev->in.burst);
+	if (dev->out.average)
+		command_arg(c, "out=%lu,%lu,%lu", dev->out.average, dev->out.peak, dev->out.burst);
 	/* Anew each time: they belong to the process that uses them first. */
 	for (unsigned int i = 0; s->open.vhost && i <= s->open.nr_more; i++) {
 		conn[i] = broker_vhost();
@@ -373,5 +377,20 @@ int devices_set_limits(struct devices *m, const char *name, const struct device_
 		return hv_fail(err, -ENOENT, "there is no disk %s that is served here", name);
 	s->dev.limits = *limits;
 	back_tell(s, "limits %s\n", limits_text(limits, text));
+	return 0;
+}
+
+int devices_set_rates(struct devices *m, const char *name, const struct device_rate *in, const struct device_rate *out, struct hv_error *err)
+{
+	struct slot *s = slot_find(m, name);
+
+	if (!s || s->dev.kind != DEVICE_NET)
+		return hv_fail(err, -ENOENT, "there is no interface %s that is served here", name);
+	if (s->open.vhost && (in->average || out->average))
+		return hv_fail(err, -EBUSY, "the kernel's vhost-net moves its frames, and keeps no limits: detach it and attach it with <bandwidth>, or change "
+			       "the definition (--config)");
+	s->dev.in = *in;
+	s->dev.out = *out;
+	back_tell(s, "in %lu,%lu,%lu\nout %lu,%lu,%lu\n", in->average, in->peak, in->burst, out->average, out->peak, out->burst);
 	return 0;
 }

@@ -47,7 +47,7 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 				       strerror(-fd));
 		o->more[o->nr_more++] = fd;
 	}
-	vhost = dev->user_net ? -1 : broker_vhost();
+	vhost = dev->user_net || dev->in.average || dev->out.average ? -1 : broker_vhost();
 	o->vhost = vhost >= 0;
 	if (o->vhost)
 		close(vhost);		/* each back end gets its own */

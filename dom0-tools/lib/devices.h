@@ -65,6 +65,11 @@ struct device_limits {
 	uint64_t of[DEVICE_LIMITS];	/* total, read and write bytes, total, read and write requests */
 };
 
+/* Of one direction of a network card: bytes a second on average and of a burst (0: no limit), bytes of a burst. */
+struct device_rate {
+	uint64_t average, peak, burst;
+};
+
 extern const char *const device_policy_names[NR_DEVICE_POLICIES];
 extern const char *const device_kind_names[NR_DEVICE_KINDS], *const device_cache_names[NR_DEVICE_CACHES];
 
@@ -96,6 +101,7 @@ struct device {
 	uint8_t mac[6];			/* null: made of the domain's uuid and the name */
 	unsigned int mtu;		/* 0: the bridge's */
 	bool link_down;
+	struct device_rate in, out;	/* to the guest, from it; with an average vmi-back moves the frames */
 	bool user_net;			/* vmi-back moves the frames; else the kernel's vhost-net, where there is one */
 
 	unsigned int device_id;		/* vhost-user: virtio device identifier (2: block, 1: net) */
@@ -186,6 +192,7 @@ int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
 int devices_resize(struct devices *m, const char *name, struct hv_error *err);
 
 int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err);
+int devices_set_rates(struct devices *m, const char *name, const struct device_rate *in, const struct device_rate *out, struct hv_error *err);
 /* Of disks: what is held after an error is tried again now, not within a second. */
 void devices_retry(struct devices *m);
 

@@ -18,6 +18,7 @@
 
 #define SERIAL_MAX	20
 #define MTU_MIN		68
+#define RATE_MAX	(1ull << 40)	/* KiB a second */
 
 /* Devices that have no target are named by their alias: this and a number. */
 static const struct {
@@ -194,11 +195,83 @@ static void check_disk(const xmlNode *n, struct diag *d)
 	xmlFree(protocol);
 }
 
+static const char *const rate_names[] = { "average", "peak", "burst" };
+
+/* XML has KiB. */
+static void rate_of(const xmlNode *n, const char *direction, struct device_rate *r)
+{
+	const xmlNode *rate = xml_child(xml_child(n, "bandwidth"), direction);
+	uint64_t *const to[] = { &r->average, &r->peak, &r->burst };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rate_names); i++) {
+		*to[i] = 0;
+		if (rate)
+			get_u64(rate, rate_names[i], to[i]);
+		*to[i] = *to[i] > RATE_MAX ? RATE_MAX << 10 : *to[i] << 10;
+	}
+}
+
+void interface_rates(const xmlNode *interface, struct device_rate *in, struct device_rate *out)
+{
+	rate_of(interface, "inbound", in);
+	rate_of(interface, "outbound", out);
+}
+
+bool interface_set_limit(xmlNode *interface, const char *name, uint64_t value)
+{
+	const char *dot = strchr(name, '.'), *direction = !strncmp(name, "inbound.", 8) ? "inbound" : !strncmp(name, "outbound.", 9) ? "outbound" : NULL;
+	xmlNode *band = xml_child(interface, "bandwidth"), *rate = xml_child(band, direction ? direction : "");
+	char text[24];
+
+	if (!direction || !word_in(dot + 1, "average peak burst"))
+		return false;
+	if (!value && !rate)
+		return true;
+	if (!band)
+		band = xmlNewChild(interface, NULL, BAD_CAST "bandwidth", NULL);
+	if (!rate)
+		rate = xmlNewChild(band, NULL, BAD_CAST direction, NULL);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (value)
+		xmlSetProp(rate, BAD_CAST (dot + 1), BAD_CAST text);
+	else
+		xmlUnsetProp(rate, BAD_CAST (dot + 1));
+	if (!rate->properties) {
+		xmlUnlinkNode(rate);
+		xmlFreeNode(rate);
+	}
+	if (!xmlFirstElementChild(band)) {
+		xmlUnlinkNode(band);
+		xmlFreeNode(band);
+	}
+	return true;
+}
+
+static void check_rate(const xmlNode *n, const char *direction, struct diag *d)
+{
+	const xmlNode *rate = xml_child(xml_child(n, "bandwidth"), direction);
+
+	if (!rate)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(rate_names); i++) {
+		uint64_t v = 0;
+
+		if (get_u64(rate, rate_names[i], &v) && v > RATE_MAX)
+			diag_error(d, xmlGetLineNo(rate), "<%s %s>: %llu: give up to %llu KiB", direction, rate_names[i], (unsigned long long)v, RATE_MAX);
+		if (!i && !v)
+			diag_error(d, xmlGetLineNo(rate), "<%s> needs average='...', KiB a second", direction);
+	}
+	if (has(rate, "floor"))
+		diag_error(d, xmlGetLineNo(rate), "<%s floor>: nothing here can promise a rate: take it out, and limit the others", direction);
+}
+
 static void check_interface(const xmlNode *n, struct diag *d)
 {
 	char *tap = xml_attr(xml_child(n, "target"), "dev");
 	uint64_t mtu;
 
+	check_rate(n, "inbound", d);
+	check_rate(n, "outbound", d);
 	need_source(n, "bridge", "bridge", d);
 	need_source(n, "network", "network", d);
 	need_source(n, "vhostuser", "path", d);
@@ -443,7 +516,6 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 		diag_add(d, DIAG_NOTE, dev->line, "<model>: \"%.40s\" is virtio here", model);
 	xmlFree(mac);
 	xmlFree(model);
-	left_out(n, "bandwidth", d);
 	left_out(n, "script", d);
 	left_out(n, "ip", d);
 	left_out(n, "route", d);
@@ -465,6 +537,10 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 	dev->queues = queues(n);
 	dev->link_down = attr_is(xml_child(n, "link"), "state", "down");
 	if (attr_is(n, "type", "vhostuser")) {
+		if (xml_child(n, "bandwidth")) {
+			diag_error(d, dev->line, "<bandwidth>: the vhost-user server moves the frames, and has to keep the limits: take it out");
+			return false;
+		}
 		if (attr_is(src, "mode", "server")) {
 			diag_error(d, dev->line, "<source mode='server'>: this version connects to a vhost-user server: use mode='client'");
 			return false;
@@ -475,6 +551,7 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 		return true;
 	}
 	dev->kind = DEVICE_NET;
+	interface_rates(n, &dev->in, &dev->out);
 	if (attr_is(n, "type", "bridge"))
 		dev->bridge = own(it, xml_attr(src, "bridge"));
 	dev->tap = own(it, xml_attr(xml_child(n, "target"), "dev"));

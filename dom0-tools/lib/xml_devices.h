@@ -39,6 +39,10 @@ bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN]);
 bool disk_limits(const xmlNode *disk, struct device_limits *l);
 /* One of them, by its element's name; 0 takes it out. False: there is none of that name. */
 bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value);
+/* The limits of an <interface>, in bytes. */
+void interface_rates(const xmlNode *interface, struct device_rate *in, struct device_rate *out);
+/* As disk_set_limit(), KiB: inbound.average, outbound.burst, ... */
+bool interface_set_limit(xmlNode *interface, const char *name, uint64_t value);
 /* An address for an interface without: a random one. */
 void device_make_mac(xmlNode *n);
 void config_make_macs(struct dom_config *c);

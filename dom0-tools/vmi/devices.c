@@ -521,14 +521,38 @@ static int run_blockresize(struct cmd *c)
 	return simple_call(c, "org.vmi.ResizeDisk", p, "has a disk of another size");
 }
 
+/* Takes limits: sets them, or, where there are none, shows those that there are. */
+static int tune(struct cmd *c, const char *kind, const char *key, json_t *limits, int width)
+{
+	json_t *p, *d, *dev, *v;
+	const char *name;
+	int status;
+
+	if (json_object_size(limits)) {
+		p = where_params(c);
+		v = json_string(key);
+		json_object_set_new(p, kind, v ? v : json_string("?"));
+		json_object_set_new(p, "limits", limits);
+		return simple_call(c, "org.vmi.SetLimits", p, *kind == 'd' ? "has a disk with other limits" : "has an interface with other limits");
+	}
+	json_decref(limits);
+	dev = need(c, kind, key, &d, &status);
+	if (dev && !print_object(json_object_get(dev, "limits"))) {
+		json_object_foreach(json_object_get(dev, "limits"), name, v)
+			printf("%-*s: %lld\n", width, name, (long long)json_integer_value(v));
+		if (opts.virsh)
+			putchar('\n');
+	}
+	json_decref(d);
+	return status;
+}
+
 static int run_blkdeviotune(struct cmd *c)
 {
 	static const char *const names[] = {
 		"total-bytes-sec", "read-bytes-sec", "write-bytes-sec", "total-iops-sec", "read-iops-sec", "write-iops-sec"
 	};
-	json_t *limits = json_object(), *p, *d, *dev, *v;
-	const char *name;
-	int status;
+	json_t *limits = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *s = arg(c, names[i]);
@@ -546,23 +570,45 @@ static int run_blkdeviotune(struct cmd *c)
 			*k = '_';
 		json_object_set_new(limits, key, json_integer(n));
 	}
-	if (json_object_size(limits)) {
-		p = where_params(c);
-		v = json_string(arg(c, "device"));
-		json_object_set_new(p, "disk", v ? v : json_string("?"));
-		json_object_set_new(p, "limits", limits);
-		return simple_call(c, "org.vmi.SetLimits", p, "has a disk with other limits");
+	return tune(c, "disk", arg(c, "device"), limits, 15);
+}
+
+/* AVERAGE[,PEAK[,BURST]]; what is left out is none. */
+static bool rates(json_t *limits, const char *direction, const char *text)
+{
+	static const char *const names[] = { "average", "peak", "burst" };
+	char copy[80], *rest = copy, *item;
+
+	if (strlen(text) >= sizeof(copy))
+		return false;
+	strcpy(copy, text);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char key[24];
+		uint64_t n = 0;
+
+		item = strsep(&rest, ",");
+		if (item && *item && (!parse_u64(item, &n) || n > INT64_MAX))
+			return false;
+		snprintf(key, sizeof(key), "%s.%s", direction, names[i]);
+		json_object_set_new(limits, key, json_integer(n));
 	}
-	json_decref(limits);
-	dev = need(c, "disk", arg(c, "device"), &d, &status);
-	if (dev && !print_object(json_object_get(dev, "limits"))) {
-		json_object_foreach(json_object_get(dev, "limits"), name, v)
-			printf("%-15s: %lld\n", name, (long long)json_integer_value(v));
-		if (opts.virsh)
-			putchar('\n');
+	return !rest;
+}
+
+static int run_domiftune(struct cmd *c)
+{
+	static const char *const directions[] = { "inbound", "outbound" };
+	json_t *limits = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(directions); i++) {
+		const char *s = arg(c, directions[i]);
+
+		if (s && !rates(limits, directions[i], s)) {
+			json_decref(limits);
+			return error(EX_BAD_USAGE, "--%s %s: give AVERAGE[,PEAK[,BURST]]: KiB a second, and KiB; 0: no limit", directions[i], s);
+		}
 	}
-	json_decref(d);
-	return status;
+	return tune(c, "interface", arg(c, "interface"), limits, 16);
 }
 
 /* In KiB, but for what is no size; what the guest has not told is left out. */
@@ -660,6 +706,10 @@ const struct verb device_verbs[] = {
 	       { "read-bytes-sec", 0, NUMBER, OPTION, "of reads" }, { "write-bytes-sec", 0, NUMBER, OPTION, "of writes" },
 	       { "total-iops-sec", 0, NUMBER, OPTION, "requests a second" }, { "read-iops-sec", 0, NUMBER, OPTION, "reads a second" },
 	       { "write-iops-sec", 0, NUMBER, OPTION, "writes a second" }, INACTIVE, WHERE), false },
+	{ "domiftune", "devices", "show or set an interface's limits", run_domiftune,
+	  OPTS(OPT_DOMAIN, { "interface", 0, INTERFACE_ARG, MUST_BE, "its name in domain 0, or MAC address" },
+	       { "inbound", 0, TEXT_ARG, OPTION, "of what the guest receives: AVERAGE[,PEAK[,BURST]], KiB" },
+	       { "outbound", 0, TEXT_ARG, OPTION, "of what it sends" }, INACTIVE, WHERE), false },
 	{ "dommemstat", "devices", "numbers of a domain's memory", run_dommemstat, OPTS(OPT_DOMAIN), false },
 	{ 0 }
 };

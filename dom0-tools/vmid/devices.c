@@ -399,6 +399,16 @@ static json_t *limits_json(const xmlNode *disk)
 			 "write_iops_sec", (json_int_t)l.of[5]);
 }
 
+static json_t *rates_json(const xmlNode *interface)
+{
+	struct device_rate in, out;
+
+	interface_rates(interface, &in, &out);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "inbound.average", (json_int_t)in.average >> 10, "inbound.peak", (json_int_t)in.peak >> 10,
+			 "inbound.burst", (json_int_t)in.burst >> 10, "outbound.average", (json_int_t)out.average >> 10,
+			 "outbound.peak", (json_int_t)out.peak >> 10, "outbound.burst", (json_int_t)out.burst >> 10);
+}
+
 json_t *dev_json(const struct domain *d, bool inactive)
 {
 	const xmlNode *devices = (inactive ? d->def : dom_config(d))->kept[KEEP_DEVICES];
@@ -432,6 +442,7 @@ json_t *dev_json(const struct domain *d, bool inactive)
 		if (!strcmp((const char *)n->name, "disk"))
 			json_object_set_new(j, "limits", limits_json(n));
 		if (!strcmp((const char *)n->name, "interface")) {
+			json_object_set_new(j, "limits", rates_json(n));
 			link = xml_attr(xml_child(n, "link"), "state");
 			json_object_set_new(j, "link", json_boolean(!link || strcmp(link, "down")));
 			xmlFree(link);

@@ -280,28 +280,34 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	return done(d, reply);
 }
 
-/* New limits in the tree of a <disk>; what is not named stays. */
-static int set_limits_of(xmlNode *disk, json_t *limits, struct failure *f)
+/* New limits in the tree of a device; what is not named stays. */
+static int set_limits_of(xmlNode *n, json_t *limits, struct failure *f)
 {
+	bool disk = !strcmp((const char *)n->name, "disk");
 	const char *name;
 	json_t *v;
 
 	json_object_foreach(limits, name, v) {
-		if (!json_is_integer(v) || json_integer_value(v) < 0 || !disk_set_limit(disk, name, json_integer_value(v)))
+		json_int_t i = json_is_integer(v) ? json_integer_value(v) : -1;
+
+		if (i < 0 || !(disk ? disk_set_limit(n, name, i) : interface_set_limit(n, name, i)))
 			return fail(f, EX_BAD_USAGE, NULL, "the limit \"%.40s\" is not known, or no number", name);
 	}
 	return 0;
 }
 
-/* The same in a copy of c, checked as a whole; NULL: *f. */
-static struct dom_config *with_limits(const struct domain *d, const struct dom_config *c, const char *disk, json_t *limits, struct failure *f)
+/* The same in a copy of c, checked as a whole, and *n in it; NULL: *f. */
+static struct dom_config *with_limits(const struct domain *d, const struct dom_config *c, const char *kind, const char *key, json_t *limits,
+				      xmlNode **n, struct failure *f)
 {
 	struct dom_config *to = config_copy(c);
-	/* It is named as what it is a copy of. */
-	xmlNode *n = find_in(d, c, "disk", disk, f) ? config_find_device(to, "disk", disk) : NULL;
+	const xmlNode *own = find_in(d, c, kind, key, f);
+	char name[DEVICE_NAME_LEN] = "";
 	struct diag diag = { 0 };
-	int rc = n ? set_limits_of(n, limits, f) : f->status;
+	int rc;
 
+	*n = own ? config_find_device(to, kind, device_name(own, name) ? name : key) : NULL;
+	rc = *n ? set_limits_of(*n, limits, f) : f->status;
 	if (!rc)
 		xml_check_devices(to->kept[KEEP_DEVICES], &diag);
 	if (diag.errors)
@@ -313,30 +319,48 @@ static struct dom_config *with_limits(const struct domain *d, const struct dom_c
 	return NULL;
 }
 
-static int set_limits(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+static int set_limits_live(struct domain *d, const xmlNode *n, struct failure *f)
 {
-	const char *disk = need_text(params, "disk", f);
-	json_t *limits = json_object_get(params, "limits");
-	struct dom_config *def = NULL, *now = NULL;
 	struct hv_error err = { "" };
 	char name[DEVICE_NAME_LEN];
+	struct device_rate in, out;
 	struct device_limits l;
+	int rc;
+
+	if (!dev_name_of(n, d, name, f))
+		return f->status;
+	if (!strcmp((const char *)n->name, "disk")) {
+		disk_limits(n, &l);
+		rc = devices_set_limits(d->devices, name, &l, &err);
+	} else {
+		interface_rates(n, &in, &out);
+		rc = devices_set_rates(d->devices, name, &in, &out, &err);
+	}
+	if (rc)
+		return fail(f, EX_FAILED, NULL, "cannot limit %s: %s", name, err.text);
+	dom_note(d, "device %s: other limits", name);
+	return 0;
+}
+
+static int set_limits(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *disk = json_string_value(json_object_get(params, "disk"));
+	const char *kind = disk ? "disk" : "interface", *key = disk ? disk : need_text(params, kind, f);
+	json_t *limits = json_object_get(params, "limits");
+	struct dom_config *def = NULL, *now = NULL;
 	struct domain *d;
 	bool live, config;
 	xmlNode *n;
 	int rc = 0;
 
 	(void)c;
-	if (!disk || change_where(params, &d, &live, &config, f))
+	if (!key || change_where(params, &d, &live, &config, f))
 		return f->status;
-	if (config && !(def = with_limits(d, d->def, disk, limits, f)))
+	if (config && !(def = with_limits(d, d->def, kind, key, limits, &n, f)))
 		return f->status;
 	if (live) {
-		now = with_limits(d, d->live, disk, limits, f);
-		n = now ? config_find_device(now, "disk", disk) : NULL;
-		rc = n && dev_name_of(n, d, name, f) ? 0 : f->status;
-		if (!rc && (disk_limits(n, &l), devices_set_limits(d->devices, name, &l, &err)))
-			rc = fail(f, EX_FAILED, "limit it where it is served", "cannot limit %s: %s", name, err.text);
+		now = with_limits(d, d->live, kind, key, limits, &n, f);
+		rc = now ? set_limits_live(d, n, f) : f->status;
 	}
 	if (rc || !live) {
 		config_free(now);
@@ -344,7 +368,6 @@ static int set_limits(struct conn *c, json_t *params, json_t **reply, struct fai
 		config_free(d->live);
 		d->live = now;
 		dom_save_live(d, "run");
-		dom_note(d, "device %s: other limits", name);
 	}
 	if (rc)
 		config_free(def);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows.
-# seconds: 90
+# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
+# seconds: 100
 . tests/lib/case.sh
 . tests/lib/io.sh
 
@@ -65,7 +65,8 @@ vmi blkdeviotune guest vda --total-iops-sec 100000 || fail "blkdeviotune"
 vmi blkdeviotune guest vda | grep -qx "total_iops_sec : 100000" || fail "blkdeviotune: $(vmi blkdeviotune guest vda)"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi domblkerror guest)"
 vmi attach-disk guest /tight/b vdb || fail "attach-disk"
-vmi attach-interface guest bridge br0 || fail "attach-interface"
+echo "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1000'/></bandwidth></interface>" >/tmp/card.xml
+vmi attach-device guest /tmp/card.xml || fail "attach-device"
 vmi attach-disk guest /tmp/a vdc && fail "one image twice"
 n=0
 until vmi domblkerror guest | grep -qx "vdb: no space"; do n=$((n + 1)); [ $n -lt 300 ] || fail "vdb does not wait for space"; usleep 200000; done
@@ -83,6 +84,7 @@ vmi domblklist guest
 vmi domiflist guest
 vmi detach-disk guest vdb || fail "detach-disk"
 mac=$(vmi domiflist guest | grep -o '[0-9a-f:]\{17\}')
+vmi domiftune guest "$mac" --inbound 2000,4000,500 --outbound 1000 || fail "domiftune"
 vmi detach-interface guest bridge --mac "$mac" || fail "detach-interface"
 until_says done
 n=0
