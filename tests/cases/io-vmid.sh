@@ -72,8 +72,9 @@ n=0
 until vmi domblkerror guest | grep -qx "vdb: no space"; do n=$((n + 1)); [ $n -lt 300 ] || fail "vdb does not wait for space"; usleep 200000; done
 vmi domstate --reason guest | grep -q "(I/O error)" || fail "domstate: $(vmi domstate --reason guest)"
 grep "vdb: write at sector [0-9]*: no space left for the image; it is held" /var/log/vmid.log || fail "the log does not say so"
-mount -o remount,size=32M /tight
+# Still there is none: it is tried again, and waits again.
 vmi resume guest || fail "resume"
+mount -o remount,size=32M /tight
 until_says "has more"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror after all: $(vmi domblkerror guest)"
 vmi resume guest 2>/dev/null && fail "a domain that waits for nothing was resumed"
