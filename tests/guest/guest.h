@@ -5,10 +5,11 @@
  * A program is a list of tests. Each runs in a child, in a process group of
  * its own, so that a crash or a hang is one FAIL line and ends nothing else:
  *
- *	PROGRAM [--seed N] [--scale PERCENT] [--list] [TEST...]
+ *	PROGRAM [--seed N] [--scale PERCENT] [--patience N] [--list] [TEST...]
  *
  * prints the seed and "PASS name", "SKIP name: why" or "FAIL name: why" for
- * each, and exits with 0 or 1. With the same seed it does the same things.
+ * each, and exits with 0 or 1. With the same seed it does the same things. A
+ * test may take N times its seconds, for a machine that has much else to do.
  *
  * A test fails by calling fail() in any of its processes and threads; the
  * first reason is the one reported. Included once, by the program itself.
@@ -52,6 +53,7 @@ static struct guest_shared {
 
 static uint64_t guest_seed;
 static unsigned long guest_scale = 100;
+static unsigned long guest_patience = 1;
 static uint64_t rng_state;
 
 /* splitmix64: equal seeds give equal sequences on every machine. */
@@ -181,7 +183,7 @@ static inline long guest_counter(const char *name)
 
 static inline int run_test(const struct guest_test *t)
 {
-	struct timespec limit = { .tv_sec = t->seconds ? t->seconds : 60 };
+	struct timespec limit = { .tv_sec = (t->seconds ? t->seconds : 60) * guest_patience };
 	sigset_t chld;
 	int status;
 	pid_t pid;
@@ -245,12 +247,15 @@ static inline int guest_main(int argc, char **argv, const struct guest_test *tes
 			guest_seed = strtoul(argv[++i], NULL, 0);
 		} else if (!strcmp(argv[i], "--scale") && i + 1 < argc) {
 			guest_scale = strtoul(argv[++i], NULL, 0);
+		} else if (!strcmp(argv[i], "--patience") && i + 1 < argc) {
+			guest_patience = strtoul(argv[++i], NULL, 0);
 		} else if (!strcmp(argv[i], "--list")) {
 			for (int k = 0; k < n; k++)
 				printf("%-12s %s\n", tests[k].name, tests[k].what);
 			return 0;
 		} else if (argv[i][0] == '-') {
-			fprintf(stderr, "usage: %s [--seed N] [--scale PERCENT] [--list] [TEST...]\n", argv[0]);
+			fprintf(stderr, "usage: %s [--seed N] [--scale PERCENT] [--patience N] [--list] [TEST...]\n",
+				argv[0]);
 			return 2;
 		} else {
 			find_test(tests, n, argv[i]);
