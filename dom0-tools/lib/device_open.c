@@ -126,8 +126,7 @@ int device_open(const struct devices *m, const struct device *dev, unsigned int 
 		break;
 	case DEVICE_SERVED:
 		rc = !dev->nbd ? images_open(dev, o, err) : m->cfg.simulate ? 0 : nbd_look(dev, &o->size, err);
-		/* Its guest may run already, and waits. */
-		if (dev->nbd && m->cfg.resume)
+		if (dev->nbd && known)
 			rc = 0;
 		break;
 	default:

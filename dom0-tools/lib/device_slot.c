@@ -191,7 +191,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	/* A back end of before may be about to end. */
 	for (int i = 0;; i++) {
 		rc = device_open(m, &s->dev, s - m->slot, known, &s->open, err);
-		if (rc != -EBUSY || i == (known ? 100 : 10))
+		if (rc != -EBUSY || i == (known ? 500 : 10))
 			break;
 		usleep(20000);
 	}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers killed, disks that cannot be are refused, one comes and goes while the guest runs.
+# proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers and vmid killed, disks that cannot be are refused, one comes and goes while the guest runs.
 # seconds: 40
 . tests/lib/case.sh
 . tests/lib/io.sh
@@ -33,7 +33,8 @@ verify() {
 	for one in $all; do wait "$one" || poweroff -f; done
 }
 echo "guest: $(cat /sys/block/vda/size) and $(cat /sys/block/vdb/size) sectors"
-verify /dev/vda 2 /dev/vdb 2
+echo "guest: begins"
+verify /dev/vda 8 /dev/vdb 8
 echo "guest: idle"
 wait_that [ -e /dev/vdc ]
 verify /dev/vda 1 /dev/vdb 1 /dev/vdc 1
@@ -86,9 +87,24 @@ sed -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
 vmi -q define /tmp/bad.xml 2>/dev/null && refused 'a.qcow2 is in use by another domain' vmi start bad
 until_says "8192 and 8192 sectors"
 vmi domblklist guest --columns target,source,format,capacity,state
+until_says begins
+for i in 1 2 3; do
+	sleep 2
+	for p in $(pidof qemu-storage-daemon); do
+		[ "$p" = "$own" ] || { echo "killing $p of user $(stat -c %u "/proc/$p")" && kill -9 "$p"; }
+	done
+done
 until_says idle
-# Nothing is in flight: the next servers go on, of the image and of the export.
-for p in $(pidof qemu-storage-daemon); do echo "killing $p of user $(stat -c %u "/proc/$p")" && kill -9 "$p"; done
+# Nothing is in flight: the next vmid goes on with servers of its own.
+victim=$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)
+kill -9 "$victim"
+n=0
+until vmi -q domblklist guest >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 400 ] || fail "vmid does not come back"; usleep 100000; done
+served() { vmi log guest --lifecycle | grep -c "vd[ab]: served again"; }
+n=0
+until [ "$(served)" = 2 ]; do n=$((n + 1)); [ $n -lt 100 ] || fail "the next vmid does not serve both disks"; usleep 200000; done
+# Nor now: the next servers go on, of the image and of the export.
+for p in $(pidof qemu-storage-daemon); do kill -9 "$p"; done
 serve
 vmi attach-disk guest /img/live.qcow2 vdc --subdriver qcow2 || fail "attach-disk"
 until_says "has more"
@@ -98,6 +114,7 @@ n=0
 until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] || fail "it does not end"; usleep 100000; done
 [ "$(pidof qemu-storage-daemon)" = "$own" ] || fail "a server was left"
 [ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
+vmi log guest | grep verified
 vmi log guest --lifecycle | grep "device vd"
 exit 0
 END
