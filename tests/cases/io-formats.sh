@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers and vmid killed, disks that cannot be are refused, one comes and goes while the guest runs.
-# seconds: 40
+# seconds: 75
 . tests/lib/case.sh
 . tests/lib/io.sh
 
