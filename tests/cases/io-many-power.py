@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: The machine is cut off fifty times while a guest writes and syncs: all that was acknowledged is on its disk, with each cache mode of an image, and where the guest has switched its cache off.
+# seconds: 900
+# long: yes
+import sys
+
+sys.path.insert(0, "tests/lib")
+from power import power_cuts  # noqa: E402
+
+power_cuts(50)
