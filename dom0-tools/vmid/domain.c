@@ -193,7 +193,8 @@ int dom_build(struct domain *d, bool paused, const char *stage, struct failure *
 	uint32_t domid;
 	int rc;
 
-	dom_save_live(d, stage);
+	/* Who is killed now leaves a paused domain: the next vmid lets it run, unless it was to be paused. */
+	dom_save_live(d, paused ? "run" : stage);
 	hv_config(d->live, &cfg);
 	rc = vmid.ops->create(vmid.hv, &cfg, &domid, &err);
 	if (rc)
