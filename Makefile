@@ -60,9 +60,9 @@ probe: gen ## build the probe guests
 	$(Q)$(MAKE) -C pvguest/probe
 
 initramfs: $(INITRAMFS) $(GUEST) ## build the user land of domain 0, and a small one for guests
-$(INITRAMFS): $(AGENT) $(TOOLS) $(BACK) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
+$(INITRAMFS): $(AGENT) $(TOOLS) dom0-tools/vmi-network docs/examples/networks/default.xml $(BACK) $(PROGRAMS) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,initramfs.cpio.gz)
-	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) $(BACK) -- $(PROGRAMS)
+	$(Q)tests/initramfs/build $@ $(AGENT) $(TOOLS) dom0-tools/vmi-network $(BACK) -- $(PROGRAMS)
 
 # The same without tools and test programs.
 $(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py

@@ -8,7 +8,7 @@
  * come along with them.
  *
  * Trust: the asker may be taken over. Then it can have any domain's memory and
- * ports, which vmid has anyway, taps, and processes of domains' users, and end any
+ * ports, which vmid has anyway, taps, bridges with addresses, and processes of domains' users, and end any
  * process. It cannot become root.
  */
 #include <errno.h>
@@ -214,6 +214,13 @@ int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, u
 int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
 {
 	return run(BROKER_SERVE, domid, args, len, fds, nr, pid);
+}
+
+int broker_network(const char *args, size_t len, int out)
+{
+	pid_t pid;
+
+	return run(BROKER_NETWORK, 0, args, len, &out, 1, &pid);
 }
 
 int broker_kill(int pidfd)

@@ -34,6 +34,7 @@
 
 #define BACK_UID	0x40000000u	/* and the domain's number; nobody else's */
 #define BACK_PROGRAM	"/sbin/vmi-back"
+#define NETWORK_PROGRAM	"/sbin/vmi-network"
 
 const char *broker_server = "/usr/bin/qemu-storage-daemon";
 
@@ -141,6 +142,16 @@ static void limit(int what, rlim_t to)
 	setrlimit(what, &(struct rlimit){ to, to });
 }
 
+/* Arguments of a script that root runs: nothing that a shell or a file of settings could take for more than a word. */
+static bool plain(char *const *argv)
+{
+	for (; *argv; argv++) {
+		if (strspn(*argv, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:,=_-") != strlen(*argv))
+			return false;
+	}
+	return true;
+}
+
 static _Noreturn void child(const struct broker_request *r, char **argv, const int *fds, unsigned int nr)
 {
 	static const char why[] = "error cannot run " BACK_PROGRAM ": install it\n";
@@ -164,6 +175,16 @@ static _Noreturn void child(const struct broker_request *r, char **argv, const i
 	setsid();
 	umask(077);
 	limit(RLIMIT_CORE, 0);
+	if (r->op == BROKER_NETWORK) {
+		dup2(3, 1);
+		dup2(3, 2);
+		close(3);
+		umask(022);
+		if (!chdir("/"))
+			execve(NETWORK_PROGRAM, argv, (char *[]){ NULL });
+		dprintf(1, "cannot run " NETWORK_PROGRAM ": install it\n");
+		_exit(127);
+	}
 	limit(RLIMIT_NOFILE, 3 + 4 * BROKER_MAX_FDS);	/* of them three eventfds for a queue */
 	limit(RLIMIT_MEMLOCK, RLIM_INFINITY);	/* io_uring's rings and buffers */
 	if (!chdir("/") && !setgroups(0, NULL) && !setresgid(id, id, id) && !setresuid(id, id, id) &&
@@ -194,6 +215,8 @@ static int spawn(const struct broker_request *r, const int *fds, int32_t *pid)
 		argv[n++] = p;
 	}
 	argv[n] = NULL;
+	if (r->op == BROKER_NETWORK && !plain(argv))
+		return -EINVAL;
 	*pid = fork();
 	if (!*pid)
 		child(r, argv, fds, r->nr_fds);
@@ -236,6 +259,7 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		break;
 	case BROKER_SPAWN:
 	case BROKER_SERVE:
+	case BROKER_NETWORK:
 		rc = spawn(r, fds, &a.pid);
 		break;
 	case BROKER_KILL:

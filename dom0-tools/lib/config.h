@@ -89,6 +89,9 @@ char *config_files_problem(const struct dom_config *c);
 /* xml_spec.c: unknown names, bad values and missing parts of a <domain>; what is not kept is cut off. */
 void spec_check(xmlNode *domain, struct diag *d);
 void spec_check_devices(xmlNode *devices, struct diag *d);
+void spec_check_network(xmlNode *network, struct diag *d);
+/* A file whose outermost element is this one (NULL: any); NULL: d says why not. xmlFreeDoc(). */
+struct _xmlDoc *xml_parse(const char *text, size_t len, const char *root, struct diag *d);
 /* xml_rng.c: the same as a RelaxNG schema. */
 char *spec_schema(void);
 /* Shared by these: child element, attribute or text as a C string (xmlFree), NULL if there is none. */

@@ -81,11 +81,12 @@ static void syntax_error(void *ctx, xmlErrorPtr e)
 		   e->message ? e->message : "");
 }
 
-static xmlDoc *parse(const char *text, size_t len, struct diag *d)
+xmlDoc *xml_parse(const char *text, size_t len, const char *root, struct diag *d)
 {
 	struct parse p = { .d = d };
 	size_t blanks = 0;
 	xmlParserCtxt *ctxt;
+	xmlNode *top;
 	xmlDoc *doc;
 
 	if (len > CONFIG_MAX) {
@@ -95,7 +96,7 @@ static xmlDoc *parse(const char *text, size_t len, struct diag *d)
 	while (blanks < len && memchr(" \t\r\n", text[blanks], 4))
 		blanks++;
 	if (blanks == len) {
-		diag_error(d, 0, "empty: there is no <domain> in it");
+		diag_error(d, 0, "empty: there is no <%s> in it", root ? root : "element");
 		return NULL;
 	}
 	ctxt = xmlNewParserCtxt();
@@ -114,6 +115,15 @@ static xmlDoc *parse(const char *text, size_t len, struct diag *d)
 	if (!doc && !d->errors)
 		diag_error(d, 0, "not well-formed XML");
 	xmlFreeParserCtxt(ctxt);
+	top = doc ? xmlDocGetRootElement(doc) : NULL;
+	if (top && root && strcmp((const char *)top->name, root)) {
+		diag_error(d, xmlGetLineNo(top), "the outermost element is <%.40s>, not <%s>", top->name, root);
+		top = NULL;
+	}
+	if (doc && !top) {
+		xmlFreeDoc(doc);
+		doc = NULL;
+	}
 	return doc;
 }
 
@@ -438,16 +448,12 @@ static bool check_type(const xmlNode *dom, struct diag *d)
 
 struct dom_config *config_from_xml(const char *text, size_t len, struct diag *d)
 {
-	xmlDoc *doc = parse(text, len, d);
+	xmlDoc *doc = xml_parse(text, len, "domain", d);
 	xmlNode *dom = doc ? xmlDocGetRootElement(doc) : NULL;
 	struct dom_config *c = NULL;
 
 	if (!dom)
 		goto out;
-	if (strcmp((const char *)dom->name, "domain")) {
-		diag_error(d, xmlGetLineNo(dom), "the outermost element is <%.40s>, not <domain>", dom->name);
-		goto out;
-	}
 	if (!check_type(dom, d))
 		goto out;
 	spec_check(dom, d);
@@ -475,7 +481,7 @@ out:
 
 xmlNode *device_from_xml(const char *text, size_t len, struct diag *d)
 {
-	xmlDoc *doc = parse(text, len, d);
+	xmlDoc *doc = xml_parse(text, len, NULL, d);
 	xmlNode *dev = doc ? xmlDocGetRootElement(doc) : NULL, *devices, *own = NULL;
 
 	if (dev) {

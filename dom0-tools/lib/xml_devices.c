@@ -525,11 +525,8 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 			return false;
 		}
 	}
-	if (attr_is(n, "type", "user") || attr_is(n, "type", "network")) {
-		char *type = xml_attr(n, "type");
-
-		diag_error(d, dev->line, "<interface type='%s'>: this version makes no networks itself: use type='bridge' and a bridge of domain 0", type);
-		xmlFree(type);
+	if (attr_is(n, "type", "user")) {
+		diag_error(d, dev->line, "<interface type='user'>: this version has no user networking: use type='network' (vmi net-list)");
 		return false;
 	}
 	get_u64(xml_child(n, "mtu"), "size", &mtu);
@@ -552,7 +549,8 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 	}
 	dev->kind = DEVICE_NET;
 	interface_rates(n, &dev->in, &dev->out);
-	if (attr_is(n, "type", "bridge"))
+	/* Of a network: vmid puts it there when the domain starts (net_resolve()). */
+	if (attr_is(n, "type", "bridge") || attr_is(n, "type", "network"))
 		dev->bridge = own(it, xml_attr(src, "bridge"));
 	dev->tap = own(it, xml_attr(xml_child(n, "target"), "dev"));
 	dev->user_net = attr_is(xml_child(n, "driver"), "name", "qemu") || attr_is(xml_child(n, "driver"), "name", "vmi");

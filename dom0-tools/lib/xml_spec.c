@@ -180,6 +180,17 @@ const struct element domain_spec = {
 	"domain", V_NONE, NULL, ATTRS({ "type", V_NAME, "vmi xen", 1 }, { "id", V_UINT, 0, 0 }), domain_kids, MUST
 };
 
+static const struct element network_spec = {
+	"network", V_NONE, NULL, NULL, KIDS({ "name", V_NAME, NULL, NULL, NULL, MUST }, TEXT("uuid", V_UUID),
+	  { "forward", V_NONE, NULL, ATTRS({ "mode", V_WORD, "nat bridge none", 0 }, { "dev", V_NAME, 0, 0 }), KIDS(ANYTHING("nat"),
+	    ANYTHING("interface")), 0 },
+	  HAS("bridge", { "name", V_NAME, 0, 0 }, { "stp", V_ONOFF, 0, 0 }, { "delay", V_UINT, 0, 0 }),
+	  { "ip", V_NONE, NULL, ATTRS({ "address", V_NAME, 0, 1 }, { "netmask", V_NAME, 0, 0 }, { "prefix", V_UINT, 0, 0 },
+	    { "family", V_WORD, "ipv4", 0 }), KIDS({ "dhcp", V_NONE, NULL, NULL, KIDS(HAS("range", { "start", V_NAME, 0, 1 }, { "end", V_NAME, 0, 1 }),
+	      { "host", V_NONE, NULL, ATTRS({ "mac", V_MAC, 0, 1 }, { "name", V_NAME, 0, 0 }, { "ip", V_NAME, 0, 1 }), NULL, MANY }), 0 }), 0 },
+	  { "metadata", V_TEXT, NULL, NULL, NULL, UNUSED }, NOT_USED("mac"), NOT_USED("dns"), NOT_USED("domain"), NOT_USED("mtu")), MUST
+};
+
 static bool mac_ok(const char *s)
 {
 	for (int i = 0; i < 17; i++) {
@@ -344,7 +355,8 @@ static void check_kids(xmlNode *n, const struct element *spec, struct diag *d)
 			unknown(d, line, "element <", name, ">", spec->name, word && i == nr ? near : NULL);
 			cut(c);
 		} else if (spec->kids[i].flags & UNUSED) {
-			diag_warn(d, line, "<%s> in <%s> has no meaning for a VMI domain: ignored", name, spec->name);
+			diag_warn(d, line, "<%s> in <%s> has no meaning %s: ignored", name, spec->name,
+				  spec == &network_spec ? "in this version" : "for a VMI domain");
 			cut(c);
 		} else if (seen[i] && !(spec->kids[i].flags & MANY)) {
 			diag_error(d, line, "a second <%s> in <%s>: there is only one", name, spec->name);
@@ -372,6 +384,11 @@ static void check_element(xmlNode *n, const struct element *spec, struct diag *d
 void spec_check(xmlNode *domain, struct diag *d)
 {
 	check_element(domain, &domain_spec, d);
+}
+
+void spec_check_network(xmlNode *network, struct diag *d)
+{
+	check_element(network, &network_spec, d);
 }
 
 void spec_check_devices(xmlNode *devices, struct diag *d)

@@ -18,11 +18,11 @@
 struct options opts = { .headings = true };
 
 const struct verb *const verb_tables[] = {
-	life_verbs, look_verbs, top_verbs, talk_verbs, edit_verbs, device_verbs, host_verbs, file_verbs, ease_verbs, NULL
+	life_verbs, look_verbs, top_verbs, talk_verbs, edit_verbs, device_verbs, network_verbs, host_verbs, file_verbs, ease_verbs, NULL
 };
 
 const char *const group_names[][2] = {
-	{ "life", "Life" }, { "look", "Look" }, { "talk", "Talk" }, { "edit", "Change" }, { "devices", "Devices" }, { "host", "Machine and hypervisor" },
+	{ "life", "Life" }, { "look", "Look" }, { "talk", "Talk" }, { "edit", "Change" }, { "devices", "Devices" }, { "networks", "Networks" }, { "host", "Machine and hypervisor" },
 	{ "files", "Files" }, { "ease", "Help" }, { NULL, NULL }
 };
 

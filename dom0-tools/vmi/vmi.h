@@ -52,7 +52,7 @@ struct verb {
 #define OPTS(...)	((const struct opt[]){ __VA_ARGS__, { 0 } })
 #define OPT_DOMAIN	{ "domain", 0, DOMAIN_ARG, MUST_BE, "name, id or uuid" }
 
-extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], device_verbs[], file_verbs[], ease_verbs[];
+extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], device_verbs[], file_verbs[], ease_verbs[], network_verbs[];
 
 /* main.c: what was said before the verb. */
 extern struct options {

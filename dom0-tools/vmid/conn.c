@@ -106,7 +106,7 @@ static void answer_failure(struct conn *c, const struct failure *f, json_t *repl
 
 static const struct method *find_method(const char *name)
 {
-	const struct method *const tables[] = { methods_look, methods_change, methods_devices };
+	const struct method *const tables[] = { methods_look, methods_change, methods_devices, methods_networks };
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (const struct method *m = tables[t]; m->name; m++) {

@@ -55,6 +55,7 @@ static void check(const struct dom_config *c, struct diag *d)
 	struct list l;
 
 	config_name_devices(named);
+	net_resolve(named, d);
 	list_make(&l, named, d);
 	devices = xcalloc(l.nr + 1, sizeof(*devices));
 	for (unsigned int i = 0; i < l.nr; i++)
@@ -211,6 +212,7 @@ int dev_open(struct domain *d, struct failure *f)
 	int rc = 0;
 
 	config_name_devices(d->live);
+	net_resolve(d->live, &diag);
 	list_make(&l, d->live, &diag);
 	if (diag.errors)
 		rc = fail(f, EX_BAD_CONFIG, NULL, "%s", diag.items[0].text);
@@ -273,6 +275,7 @@ int dev_attach_live(struct domain *d, const xmlNode *dev, json_t **messages, str
 
 	if (with) {
 		config_name_devices(with);
+		net_resolve(with, &diag);
 		it = device_item(xmlLastElementChild(with->kept[KEEP_DEVICES]), &diag);
 		if (!it && !diag.errors)
 			diag_error(&diag, 0, "there is nothing to attach: an empty drive, or what this version keeps only");
@@ -427,7 +430,7 @@ json_t *dev_json(const struct domain *d, bool inactive)
 		set_text(j, "target", xml_attr(xml_child(n, "target"), "dev"));
 		set_text(j, "format", xml_attr(xml_child(n, "driver"), "type"));
 		for (size_t i = 0; i < 7; i++) {
-			static const char *const sources[] = { "file", "dev", "bridge", "network", "path", "name", "dir" };
+			static const char *const sources[] = { "file", "dev", "network", "bridge", "path", "name", "dir" };
 
 			if (src && xmlHasProp((xmlNode *)src, BAD_CAST sources[i])) {
 				set_text(j, "source", xml_attr(src, sources[i]));

@@ -320,7 +320,9 @@ int main(int argc, char **argv)
 	confine();
 	xmlInitParser();
 	loop_add(vmid.ops->event_fd(vmid.hv), EPOLLIN, dom_hv_events, NULL);
-	dom_load(first_start() && autostart);
+	autostart &= first_start();
+	net_load(autostart);
+	dom_load(autostart);
 	say(LOG_SAY, "ready: %s back end, sockets in %s", vmid.ops->name, vmid.run_dir);
 	tell_ready();
 	c = loop_run();

@@ -68,6 +68,8 @@ char *logfile_tail(const char *name, const char *suffix, size_t max);
 /* ---- store.c: what survives ---- */
 #define UNIT_XML	"xml"		/* in state_dir: a definition */
 #define UNIT_AUTO	"autostart"	/* in state_dir: a mark */
+#define UNIT_NETWORK	"network"	/* in state_dir: a network's definition; in run_dir: as it was started */
+#define UNIT_NETAUTO	"network-autostart"	/* in state_dir: a mark */
 #define UNIT_LIVE	"live"		/* in run_dir: a domain that exists, as JSON */
 
 /* Puts all of text into DIR/UUID.SUFFIX or leaves the old one; sync: also when the machine dies. */
@@ -163,6 +165,12 @@ uint64_t dev_ballooned(const struct domain *d);		/* bytes that its balloon has t
 /* d's errors as a failure: one as its text, several in *messages. */
 int diag_fail(const struct diag *d, json_t **messages, struct failure *f);
 
+/* ---- networks.c ---- */
+struct network;
+void net_load(bool autostart);		/* before dom_load() */
+/* The bridge of each interface of a network, into its <source>; an error in d for each whose network is not active. */
+void net_resolve(const struct dom_config *c, struct diag *d);
+
 /* ---- console.c ---- */
 struct conn;
 void console_open(struct domain *d);
@@ -198,7 +206,7 @@ struct method {
 	int (*run)(struct conn *c, json_t *params, json_t **reply, struct failure *f);
 	bool reader;			/* allowed on the read-only socket */
 };
-extern const struct method methods_look[], methods_change[], methods_devices[];
+extern const struct method methods_look[], methods_change[], methods_devices[], methods_networks[];
 json_t *describe(const char *interface);
 int find_domain(json_t *params, struct domain **d, struct failure *f);
 json_t *dom_json(struct domain *d, const struct hv_info *info);

@@ -219,6 +219,58 @@ def outputs():
     check("console nosuch", 3)
 
 
+def networks():
+    xml = f"{TMP}/net.xml"
+
+    def network(forward="<forward mode='nat'/>", ip="<ip address='10.1.0.1' netmask='255.255.255.0'><dhcp><range start='10.1.0.10' "
+                "end='10.1.0.20'/><host mac='52:54:00:00:00:01' ip='10.1.0.5'/></dhcp></ip>", bridge="vmibr9", name="blue"):
+        with open(xml, "w") as f:
+            f.write(f"<network><name>{name}</name>{forward}<bridge name='{bridge}'/>{ip}</network>")
+        return f"net-define {xml}"
+
+    check("net-list --all", out=r"\ANAME +STATE +AUTOSTART +FORWARD +BRIDGE\n\Z")
+    check("net-start blue", 3, err="no network 'blue'.*net-list --all")
+    for forward, ip, bridge, name, why in (
+            (None, "", None, None, "needs <ip address"), (None, None, None, "a b", "<name>: \"a b\" cannot be one"),
+            (None, None, "a/b", None, "<bridge name>"), ("<forward mode='route'/>", None, None, None, "\"route\" is not known"),
+            ("<forward mode='bridge'/>", None, None, None, "take it out"), ("", "", "", None, "<bridge name"),
+            (None, "<ip address='10.1.0.0' prefix='24'/>", None, None, "use one between"),
+            (None, "<ip address='10.1.0.1' prefix='33'/>", None, None, "8 to 30 bits"),
+            (None, "<ip address='10.1.0.1.2'/>", None, None, "no IPv4 address"),
+            (None, "<ip address='10.1.0.1'><dhcp><range start='10.2.0.2' end='10.1.0.9'/></dhcp></ip>", None, None, "<range start> must be"),
+            (None, "<ip address='10.1.0.1'><dhcp><range start='10.1.0.9' end='10.1.0.2'/></dhcp></ip>", None, None, "before its start"),
+            (None, "<ip address='10.1.0.1'><dhcp/></ip>", None, None, "<dhcp> needs <range"),
+            (None, "<ip address='10.1.0.1'><dhcp><range start='10.1.0.2' end='10.1.0.9'/><host mac='52:54:00:00:00:01' ip='10.1.0.5'/>"
+             "<host mac='52:54:00:00:00:02' ip='10.1.0.5'/></dhcp></ip>", None, None, "another one has this mac or ip"),
+            (None, "<ip address='10.1.0.1'/><ip address='10.2.0.1'/>", None, None, "a second <ip>")):
+        given = {k: x for k, x in (("forward", forward), ("ip", ip), ("bridge", bridge), ("name", name)) if x is not None}
+        check(network(**given), 4, err=why)
+    check(network(), out="Network 'blue' defined")
+    check(network(name="red"), 4, err="the network 'blue' has the bridge vmibr9")
+    check(network(name="red", bridge="vmibr8", ip="<ip address='10.1.255.1' prefix='16'/>"), 4, err="the network 'blue' has some of these addresses")
+    check("net-dumpxml blue", out="<forward mode='nat'/>.*netmask='255.255.255.0'.*<host mac='52:54:00:00:00:01' ip='10.1.0.5'/>")
+    check("net-autostart blue", out="marked")
+    check("net-list --all", out="^blue +inactive +yes +nat +vmibr9$")
+    with open(xml, "w") as f:
+        f.write("<interface type='network'><source network='blue'/></interface>")
+    check(f"attach-device web {xml} --live", 4, err="the network 'blue' is not active: vmi net-start blue")
+    check("net-start blue", out="started")
+    check("net-start blue", 6, err="active already")
+    check("net-undefine blue", 6, err="hint: stop it first")
+    check("net-info blue", out="^Active: +yes\n.*^Bridge: +vmibr9$")
+    check(f"attach-device web {xml} --live")
+    check("dumpxml web", out="<source network='blue' bridge='vmibr9'/>")
+    check("domiflist web", out="network +blue")
+    check("detach-interface web network --live")
+    check("net-autostart blue --disable", out="unmarked")
+    check("-r net-list", out="blue")
+    check("-r net-destroy blue", 5)
+    check("net-destroy blue", out="destroyed")
+    check("net-destroy blue", 6)
+    check("net-undefine blue", out="undefined")
+    check("net-info blue", 3)
+
+
 def events():
     p = subprocess.Popen([VMI, "event", "--loop", "--timeout", "1.5"], env=env, stdout=subprocess.PIPE, text=True)
     time.sleep(0.4)
@@ -380,7 +432,7 @@ def devices():
     warned = r"dev.xml:4: warning: [^\n]*none.img[^\n]*cannot start.*dev.xml:5: warning: [^\n]*512"
     check("define dev.xml", err=warned)
     r = check("start dev", 4, err=r"^dev:\d+: error: [^\n]*none.img.*^error: cannot start 'dev': there are \d problems with its devices\nhint: ")
-    for want in ("vdd.*qcow2", "vde.*is said to be qcow2, but is raw", "vda and vdf", "this version makes no networks itself"):
+    for want in ("vdd.*qcow2", "vde.*is said to be qcow2, but is raw", "vda and vdf", "no user networking"):
         if not re.search(want, r.stderr):
             failures.append(f"start dev: no {want!r} in\n{r.stderr}")
     lines = check("dumpxml dev").stdout.split("\n")
@@ -450,7 +502,7 @@ def devices():
           out="<host transport='unix' socket='/run/s'/>")
     check("attach-disk dev export vdc --sourcetype network --source-host-name server", 4, err='"server" is no address')
     check("attach-interface dev bridge br0 --mac 00:16:3E:00:00:01", 4, err="MAC address")
-    check("attach-interface dev network default", 4, err="this version makes no networks itself")
+    check("attach-interface dev network default", 4, err="there is no network 'default'")
     check("domblklist dev --inactive", out=r"\A(?!.*vdb)")
     check("domblklist dev -o json", out='"capacity": 1048576')
     file("nic.xml", nic("<mac address='00:16:3e:00:00:77'/>"))
@@ -577,7 +629,7 @@ def restarted():
             failures.append("the spoiled definition is not named in the log")
 
 
-for part in (life, names_clash, change, outputs, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
+for part in (life, names_clash, change, outputs, networks, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
              policies, devices, signed, restarted):
     part()
 v.kill(signal.SIGTERM)

@@ -44,7 +44,7 @@ killed_back_ends() {
 	clean_ext4 "$tmp/image"
 }
 
-# guest_with FILE MAIN: the initramfs of a small guest that runs MAIN; it has /bin/disk.
+# guest_with FILE MAIN: the initramfs of a small guest that runs MAIN; it has /bin/disk and /bin/wire.
 guest_with() {
 	python3 - "$BUILD" "$@" <<-'END' || error "no initramfs for the guest"
 		import sys
@@ -55,7 +55,8 @@ guest_with() {
 		a = Cpio()
 		a.seen.update(["bin", "etc", "etc/vmi"])
 		a.file("etc/vmi/main", open(main, "rb").read(), 0o755)
-		a.file("bin/disk", open(f"{build}/initramfs/opt/disk", "rb").read(), 0o755)
+		for name in ("disk", "wire"):
+		    a.file(f"bin/{name}", open(f"{build}/initramfs/opt/{name}", "rb").read(), 0o755)
 		open(out, "wb").write(base + b"\0" * (-len(base) % 4) + a.bytes())
 	END
 }

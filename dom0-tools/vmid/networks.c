@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * networks.c - the networks that interfaces name (<interface type='network'>): defined,
+ * started, looked at, and the methods for that.
+ *
+ * A network is a file in state_dir. Started, it is a file in run_dir, too, as it was then, and
+ * in domain 0 what vmi-network makes of it: a bridge, its address, DHCP and NAT. A domain that
+ * starts takes the bridge over into its running configuration, and has no more to do with the
+ * network. vmid waits for vmi-network, which takes less than a second.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../lib/broker.h"
+#include "../lib/network.h"
+#include "../lib/xml_devices.h"
+#include "vmid.h"
+
+#define MAKE_TIME	20000		/* ms; vmi-network hangs */
+#define MAX_NETWORKS	64
+
+struct vnet {
+	struct vnet *next;
+	struct network def, live;
+	bool active, autostart;
+};
+
+static struct vnet *networks;
+
+static struct vnet *by_uuid(const uint8_t uuid[16])
+{
+	struct vnet *v = networks;
+
+	while (v && memcmp(v->def.uuid, uuid, 16))
+		v = v->next;
+	return v;
+}
+
+static struct vnet *find(const char *ref)
+{
+	uint8_t uuid[16];
+	struct vnet *v = networks;
+
+	if (uuid_parse(ref, uuid))
+		return by_uuid(uuid);
+	while (v && strcmp(v->def.name, ref))
+		v = v->next;
+	return v;
+}
+
+/* Its bridge may have been removed by others. */
+static bool is_active(const struct vnet *v)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", v->live.bridge);
+	return v->active && (vmid.ops == &hv_sim || !access(path, F_OK));
+}
+
+/* ---- what vmi-network does ---- */
+
+static int make(const struct network *n, const char *verb, struct failure *f)
+{
+	struct strbuf args = { 0 };
+	char said[256] = "";
+	int out, pidfd;
+	const char *last;
+	ssize_t len;
+	char *end;
+	off_t at;
+
+	if (vmid.ops == &hv_sim)
+		return 0;
+	out = memfd_create("vmi-network", MFD_CLOEXEC);
+	sb_add(&args, "vmi-network", sizeof("vmi-network"));
+	network_args(n, verb, &args);
+	pidfd = out < 0 ? -errno : broker_network(args.s, args.len, out);
+	sb_free(&args);
+	if (pidfd < 0) {
+		if (out >= 0)
+			close(out);
+		return fail(f, EX_FAILED, NULL, "network '%s': vmi-network cannot be run: %s", n->name, strerror(-pidfd));
+	}
+	if (poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, MAKE_TIME) != 1) {
+		broker_kill(pidfd);
+		close(pidfd);
+		pidfd = -1;
+		snprintf(said, sizeof(said), "vmi-network does not end");
+	} else {
+		/* The end of it. */
+		at = lseek(out, 0, SEEK_END) - (off_t)sizeof(said) + 1;
+		len = pread(out, said, sizeof(said) - 1, at > 0 ? at : 0);
+		said[len < 0 ? 0 : len] = 0;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	close(out);
+	for (end = said + strlen(said); end > said && end[-1] == '\n'; end--)
+		end[-1] = 0;
+	/* What programs of it said comes first; the last line is its own. */
+	end = strrchr(said, '\n');
+	last = end ? end + 1 : said;
+	if (!strcmp(last, "done"))
+		return 0;
+	return fail(f, EX_FAILED, NULL, "network '%s': %s", n->name, *last ? last : "vmi-network ended without a word");
+}
+
+/* An interface of domain 0 that has addresses of this network: domain 0 could not reach its own neighbours. */
+static int taken(const struct network *n, struct failure *f)
+{
+	struct ifaddrs *all = NULL;
+	int rc = 0;
+
+	if (vmid.ops == &hv_sim || getifaddrs(&all))
+		return 0;
+	for (const struct ifaddrs *a = all; a && !rc; a = a->ifa_next) {
+		if (!a->ifa_addr || !a->ifa_netmask || a->ifa_addr->sa_family != AF_INET || !strcmp(a->ifa_name, n->bridge))
+			continue;
+		if (network_overlap(n, ntohl(((struct sockaddr_in *)a->ifa_addr)->sin_addr.s_addr),
+				    __builtin_popcount(((struct sockaddr_in *)a->ifa_netmask)->sin_addr.s_addr)))
+			rc = fail(f, EX_FAILED, NULL, "network '%s': domain 0's interface %s has addresses of it: give it others", n->name, a->ifa_name);
+	}
+	freeifaddrs(all);
+	return rc;
+}
+
+static int start(struct vnet *v, struct failure *f)
+{
+	char *xml;
+	int rc;
+
+	if (is_active(v))
+		return fail(f, EX_WRONG_STATE, NULL, "network '%s' is active already", v->def.name);
+	if (taken(&v->def, f))
+		return f->status;
+	rc = make(&v->def, "start", f);
+	if (rc) {
+		/* It may have been ended halfway. */
+		make(&v->def, "stop", &(struct failure){ 0 });
+		return rc;
+	}
+	xml = network_to_xml(&v->def);
+	rc = store_put(vmid.run_dir, v->def.uuid, UNIT_NETWORK, xml, false, f);
+	free(xml);
+	if (rc) {
+		make(&v->def, "stop", &(struct failure){ 0 });
+		return rc;
+	}
+	v->live = v->def;
+	v->active = true;
+	say(LOG_SAY, "network %s: started, bridge %s", v->def.name, v->def.bridge);
+	return 0;
+}
+
+static int stop(struct vnet *v, struct failure *f)
+{
+	int rc;
+
+	if (!v->active)
+		return fail(f, EX_WRONG_STATE, NULL, "network '%s' is not active", v->def.name);
+	rc = make(&v->live, "stop", f);
+	/* Without its bridge there is nothing left to keep. */
+	if (rc && is_active(v))
+		return rc;
+	v->active = false;
+	say(LOG_SAY, "network %s: stopped", v->def.name);
+	return store_del(vmid.run_dir, v->def.uuid, UNIT_NETWORK, false, f);
+}
+
+/* ---- what survives ---- */
+
+static void load_one(const uint8_t uuid[16], const char *text, size_t len)
+{
+	struct vnet *v = xcalloc(1, sizeof(*v));
+	struct diag d = { 0 };
+	char *mark;
+
+	if (!network_from_xml(text, len, &v->def, &d) || by_uuid(uuid)) {
+		say(LOG_ERROR, "a network's definition is not one: %s", d.nr ? d.items[0].text : "it is there twice");
+		free(v);
+	} else {
+		memcpy(v->def.uuid, uuid, 16);
+		mark = store_get(vmid.state_dir, uuid, UNIT_NETAUTO);
+		v->autostart = mark;
+		free(mark);
+		v->next = networks;
+		networks = v;
+	}
+	diag_free(&d);
+}
+
+static void load_live(const uint8_t uuid[16], const char *text, size_t len)
+{
+	struct vnet *v = by_uuid(uuid);
+	struct diag d = { 0 };
+
+	if (v)
+		v->active = network_from_xml(text, len, &v->live, &d);
+	diag_free(&d);
+}
+
+void net_load(bool autostart)
+{
+	struct failure f;
+
+	store_each(vmid.state_dir, UNIT_NETWORK, load_one);
+	store_each(vmid.run_dir, UNIT_NETWORK, load_live);
+	for (struct vnet *v = networks; autostart && v; v = v->next) {
+		if (v->autostart && !is_active(v) && start(v, &f))
+			say(LOG_ERROR, "autostart: %s", f.message);
+	}
+}
+
+void net_resolve(const struct dom_config *c, struct diag *d)
+{
+	xmlNode *devices = c->kept[KEEP_DEVICES];
+
+	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+		xmlNode *source = xml_child(n, "source");
+		char *type = xml_attr(n, "type"), *name = xml_attr(source, "network");
+		const struct vnet *v = name ? find(name) : NULL;
+
+		if (n->type != XML_ELEMENT_NODE || strcmp((const char *)n->name, "interface") || !type || strcmp(type, "network") || !name)
+			;
+		else if (!v)
+			diag_error(d, xmlGetLineNo(n), "<interface>: there is no network '%.40s': vmi net-list --all, or vmi net-define FILE", name);
+		else if (!is_active(v))
+			diag_error(d, xmlGetLineNo(n), "<interface>: the network '%.40s' is not active: vmi net-start %.40s", name, name);
+		else
+			xmlSetProp(source, BAD_CAST "bridge", BAD_CAST v->live.bridge);
+		xmlFree(type);
+		xmlFree(name);
+	}
+}
+
+/* ---- methods ---- */
+
+static struct vnet *find_param(json_t *params, struct failure *f)
+{
+	const char *ref = json_string_value(json_object_get(params, "network"));
+	struct vnet *v = ref ? find(ref) : NULL;
+
+	if (!ref)
+		fail(f, EX_BAD_USAGE, NULL, "the parameter \"network\" is missing, or no string");
+	else if (!v)
+		fail(f, EX_NO_OBJECT, "see what there is: vmi net-list --all", "there is no network '%.80s'", ref);
+	return v;
+}
+
+static int done(const struct vnet *v, json_t **reply)
+{
+	*reply = json_pack("{s:s}", "name", v->def.name);
+	return 0;
+}
+
+/* Another network that this one cannot be beside. */
+static int clash(const struct network *n, struct failure *f)
+{
+	unsigned int nr = 0;
+
+	for (const struct vnet *v = networks; v; v = v->next) {
+		bool same = !memcmp(v->def.uuid, n->uuid, 16);
+
+		nr += !same;
+		if (!same && !strcmp(v->def.name, n->name))
+			return fail(f, EX_BAD_CONFIG, "give it that uuid, or none, or another name", "there is a network '%s' with another uuid", n->name);
+		if (!same && !strcmp(v->def.bridge, n->bridge) && (n->mode != NETWORK_BRIDGE || v->def.mode != NETWORK_BRIDGE))
+			return fail(f, EX_BAD_CONFIG, NULL, "the network '%s' has the bridge %s: give this one another", v->def.name, n->bridge);
+		if (!same && network_overlap(n, v->def.address, v->def.prefix))
+			return fail(f, EX_BAD_CONFIG, NULL, "the network '%s' has some of these addresses: give this one others", v->def.name);
+		if (same && v->active && strcmp(v->def.name, n->name))
+			return fail(f, EX_WRONG_STATE, "stop it first: vmi net-destroy", "network '%s' is active: its name cannot change", v->def.name);
+	}
+	if (nr >= MAX_NETWORKS)
+		return fail(f, EX_FAILED, NULL, "there are %d networks, and no more are possible", MAX_NETWORKS);
+	return 0;
+}
+
+static int define(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *text = json_string_value(json_object_get(params, "xml"));
+	struct diag d = { .strict = json_is_true(json_object_get(params, "validate")) };
+	struct network n;
+	struct vnet *v;
+	char *xml;
+	int rc;
+
+	(void)c;
+	if (!text)
+		return fail(f, EX_BAD_USAGE, NULL, "the parameter \"xml\" is missing, or no string");
+	rc = network_from_xml(text, strlen(text), &n, &d) ? 0 :
+		fail(f, EX_BAD_CONFIG, NULL, "the network is not accepted: %u error%s", d.errors, d.errors == 1 ? "" : "s");
+	*reply = json_pack("{s:o}", "messages", diag_json(&d));
+	diag_free(&d);
+	if (rc)
+		return rc;
+	v = find(n.name);
+	if (uuid_is_null(n.uuid) && v)
+		memcpy(n.uuid, v->def.uuid, 16);
+	else if (uuid_is_null(n.uuid))
+		uuid_make(n.uuid);
+	rc = clash(&n, f);
+	if (rc)
+		return rc;
+	xml = network_to_xml(&n);
+	rc = store_put(vmid.state_dir, n.uuid, UNIT_NETWORK, xml, true, f);
+	free(xml);
+	if (rc)
+		return rc;
+	v = by_uuid(n.uuid);
+	if (!v) {
+		v = xcalloc(1, sizeof(*v));
+		v->next = networks;
+		networks = v;
+	}
+	v->def = n;
+	json_object_set_new(*reply, "name", json_string(n.name));
+	return 0;
+}
+
+static int undefine(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct vnet *v = find_param(params, f), **p = &networks;
+
+	(void)c;
+	if (!v)
+		return f->status;
+	if (v->active)
+		return fail(f, EX_WRONG_STATE, "stop it first: vmi net-destroy", "network '%s' is active", v->def.name);
+	if (store_del(vmid.state_dir, v->def.uuid, UNIT_NETAUTO, true, f) || store_del(vmid.state_dir, v->def.uuid, UNIT_NETWORK, true, f))
+		return f->status;
+	done(v, reply);
+	while (*p != v)
+		p = &(*p)->next;
+	*p = v->next;
+	free(v);
+	return 0;
+}
+
+static int run_start(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct vnet *v = find_param(params, f);
+
+	(void)c;
+	return !v || start(v, f) ? f->status : done(v, reply);
+}
+
+static int run_stop(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct vnet *v = find_param(params, f);
+
+	(void)c;
+	return !v || stop(v, f) ? f->status : done(v, reply);
+}
+
+static int autostart(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	bool off = json_is_true(json_object_get(params, "disable"));
+	struct vnet *v = find_param(params, f);
+
+	(void)c;
+	if (!v || (off ? store_del(vmid.state_dir, v->def.uuid, UNIT_NETAUTO, true, f) :
+		   store_put(vmid.state_dir, v->def.uuid, UNIT_NETAUTO, "", true, f)))
+		return f->status;
+	v->autostart = !off;
+	return done(v, reply);
+}
+
+static int list(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	json_t *all = json_array();
+
+	(void)c, (void)params, (void)f;
+	for (const struct vnet *v = networks; v; v = v->next) {
+		bool active = is_active(v);
+		const struct network *n = active ? &v->live : &v->def;
+		char uuid[UUID_LEN];
+
+		uuid_format(v->def.uuid, uuid);
+		json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "name", v->def.name, "uuid", uuid, "state",
+						     active ? "active" : "inactive", "autostart", v->autostart, "bridge", n->bridge,
+						     "mode", network_modes[n->mode]));
+	}
+	*reply = json_pack("{s:o}", "networks", all);
+	return 0;
+}
+
+static int dump(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	bool inactive = json_is_true(json_object_get(params, "inactive"));
+	struct vnet *v = find_param(params, f);
+	char *xml;
+
+	(void)c;
+	if (!v)
+		return f->status;
+	xml = network_to_xml(!inactive && is_active(v) ? &v->live : &v->def);
+	*reply = json_pack("{s:s}", "xml", xml);
+	free(xml);
+	return 0;
+}
+
+const struct method methods_networks[] = {
+	{ "NetworkList", list, true },
+	{ "NetworkDumpXML", dump, true },
+	{ "NetworkDefine", define, false },
+	{ "NetworkUndefine", undefine, false },
+	{ "NetworkStart", run_start, false },
+	{ "NetworkDestroy", run_stop, false },
+	{ "NetworkAutostart", autostart, false },
+	{ NULL, NULL, false },
+};

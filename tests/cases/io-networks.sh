@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, vmid killed, the network removed; what is missing is said.
+# seconds: 45
+. tests/lib/case.sh
+. tests/lib/io.sh
+
+nft=$(command -v nft || ls /usr/sbin/nft) || skip "no nft on this machine: install nftables"
+mkdir -p "$tmp/nft"
+for f in "$nft" $(ldd "$nft" | grep -o '/[^ ]*'); do cp -L "$f" "$tmp/nft/"; done
+
+cat >"$tmp/main" <<'END'
+#!/bin/sh
+# The guest's: asks for an address, and sends to domain 0 and to what is behind it.
+export PATH=/sbin:/bin
+exec >/dev/hvc0 2>&1
+ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
+echo "guest: address $(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
+# A transfer waits while the link is down.
+(while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do usleep 200000; done; echo "guest: the link is down") &
+n=0
+while :; do
+	for to in 10.77.0.1 172.16.0.2; do
+		wire check $to 7 65536 || echo "guest: FAIL $to"
+	done
+	n=$((n + 1))
+	echo "guest: round $n"
+done
+END
+cat >"$tmp/inside" <<'END'
+#!/bin/sh
+fail() { why=$*; vmi list --all; vmi net-list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; echo "FAIL $why"; exit 1; }
+says() { vmi log guest 2>/dev/null | tr -d '\r' | grep "^guest: $1" | tail -n 1; }
+# until_says TEXT
+until_says() {
+	n=0
+	until [ "$(says "$1")" ]; do
+		[ -z "$(says FAIL)" ] || fail "$(says FAIL)"
+		n=$((n + 1))
+		[ $n -lt 400 ] || fail "the guest never says \"$1\""
+		usleep 200000
+	done
+}
+# refused WHY COMMAND...
+refused() {
+	why=$1
+	shift
+	"$@" >/tmp/said 2>&1 && fail "accepted: $*"
+	grep -q "$why" /tmp/said || fail "$*: not \"$why\", but: $(cat /tmp/said)"
+}
+# Behind domain 0: what knows no way back to the guests.
+ip link add out type veth || fail "no veth"
+far=$(basename /sys/class/net/veth*)
+export far
+ifconfig out 172.16.0.1 netmask 255.255.255.0 up
+unshare -n sh -c 'echo $$ >/tmp/far; until ifconfig $far 172.16.0.2 netmask 255.255.255.0 up 2>/dev/null; do usleep 100000; done; exec /opt/vmi/wire serve 7' &
+until [ -s /tmp/far ]; do usleep 100000; done
+ip link set "$far" netns "$(cat /tmp/far)" || fail "no far side"
+/opt/vmi/wire serve 7 &
+/etc/vmi/domains || fail "vmid does not start"
+vmi -q define /guest.xml
+refused "there is no network 'default'" vmi start guest
+refused "needs <ip address" vmi net-define /bad.xml
+refused "no network 'default'" vmi net-start default
+vmi net-define /etc/vmi/network.xml || fail "net-define"
+refused "net-start default" vmi start guest
+vmi net-start default && vmi net-autostart default || fail "net-start"
+refused "is active" vmi net-undefine default
+refused "active already" vmi net-start default
+vmi net-list
+vmi net-info default
+vmi net-dumpxml default
+vmi -q start guest || fail "the guest does not start"
+vmi dumpxml guest | grep -q "network=.default. bridge=.vmibr0." || fail "the bridge is not in $(vmi dumpxml guest)"
+until_says "address 10.77.0.10"
+until_says "round 2"
+kill -9 "$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)"
+n=0
+until vmi -q net-list >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
+vmi net-info default | grep -q "Active: *yes" || fail "the next vmid does not know that it is active"
+round=$(says round)
+until_says "round $((${round##* } + 2))"
+vmi domiflist guest
+vmi net-destroy default || fail "net-destroy"
+until_says "the link is down"
+[ -z "$(pidof udhcpd)" ] && [ ! -e /sys/class/net/vmibr0 ] || fail "something is left of it"
+[ -z "$(/lib/nft/ld-linux-x86-64.so.2 --library-path /lib/nft /lib/nft/nft list tables)" ] || fail "rules are left"
+vmi -q destroy guest
+refused "net-start default" vmi start guest
+# What is not its own stays; what was ended halfway is made anew.
+ip link add vmibr0 type bridge
+refused "there is an interface vmibr0 already" vmi net-start default
+[ -e /sys/class/net/vmibr0 ] && [ ! -e /run/vmi-network/default.made ] || fail "a bridge of somebody else is gone"
+ip link del vmibr0
+ifconfig out 10.77.0.200 netmask 255.255.255.252
+refused "interface out has addresses of it" vmi net-start default
+ifconfig out 172.16.0.1 netmask 255.255.255.0
+ip link add vmibr0 type bridge && echo "vmibr0 nat" >/run/vmi-network/default.made
+vmi net-start default || fail "after one that was ended"
+pidof udhcpd >/dev/null || fail "no udhcpd"
+ip link del vmibr0
+vmi net-start default || fail "without its bridge"
+[ "$(pidof udhcpd | wc -w)" = 1 ] || fail "udhcpd: $(pidof udhcpd)"
+vmi net-destroy default && vmi net-undefine default || fail "once more"
+[ -z "$(pidof udhcpd)" ] && [ -z "$(ls /run/vmi-network | grep -v leases)" ] || fail "left: $(ls /run/vmi-network)"
+[ -z "$(vmi net-list --all --name)" ] && [ -z "$(ls /var/lib/vmid | grep network)" ] || fail "it is not forgotten"
+exit 0
+END
+cat >"$tmp/bad.xml" <<'END'
+<network>
+  <name>bad</name>
+  <forward mode='nat'/>
+  <bridge name='vmibr1'/>
+</network>
+END
+cat >"$tmp/guest.xml" <<'END'
+<domain type='vmi'>
+  <name>guest</name>
+  <memory unit='MiB'>128</memory>
+  <vcpu>1</vcpu>
+  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
+  <devices>
+    <interface type='network'>
+      <mac address='00:16:3e:77:00:10'/>
+      <source network='default'/>
+    </interface>
+    <console type='pty'/>
+  </devices>
+</domain>
+END
+guest_with "$tmp/guest.cpio" "$tmp/main"
+cache=${VMI_CACHE:-$HOME/.cache/vmi}
+status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
+	--add "$tmp/nft:/lib/" --add "$tmp/bad.xml" --add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 180 -- sh /inside
+cat "$tmp/out"
+no_complaints "$tmp/console"
+pass
