@@ -3,20 +3,9 @@
 # proves: In domain 0 a domain from XML has its disk, card and balloon; a second disk comes and goes under I/O, vmid dies in between; lists and numbers are right.
 # seconds: 120
 . tests/lib/case.sh
+. tests/lib/domain0.sh
 
-cache=${VMI_CACHE:-$HOME/.cache/vmi}
-mkdir "$tmp/xml"
-cat >"$tmp/xml/web.xml" <<'END'
-<domain type='vmi'>
-  <name>web</name>
-  <memory unit='MiB'>96</memory>
-  <os>
-    <type>pv</type>
-    <kernel>/boot/vmlinux</kernel>
-    <initrd>/boot/guest.cpio.gz</initrd>
-    <cmdline>console=hvc0 hostname=web panic=1 quiet</cmdline>
-  </os>
-  <devices>
+guest_xml web 96 <<'END'
     <disk type='file'>
       <driver name='vmi' type='raw'/>
       <source file='/tmp/a.img'/>
@@ -28,32 +17,19 @@ cat >"$tmp/xml/web.xml" <<'END'
       <source bridge='br0'/>
     </interface>
     <memballoon model='virtio'/>
-  </devices>
-</domain>
 END
 cat >"$tmp/inside" <<'END'
-#!/bin/sh
-fail() { echo "FAIL $*"; vmi log web | tail -n 40; vmi log web --lifecycle; grep -v ': Log' /var/log/vmid.log; exit 1; }
-# until_ok WHAT COMMAND...: 40 s at most
-until_ok() {
-	what=$1 n=0
-	shift
-	until "$@"; do
-		n=$((n + 1))
-		[ $n -lt 200 ] || fail "$what"
-		usleep 200000
-	done
-}
-said() { vmi log web | tr '\r\n' '  ' | grep -q "$1"; }
+domain=web
+. /inside.sh
+printed() { vmi log web | tr '\r\n' '  ' | grep -q "$1"; }
 # guest COMMAND: in the guest's shell, until it has ended; fails as it does
 turn=0
 guest() {
 	turn=$((turn + 1))
-	(usleep 200000; echo "$1; echo turn-$turn-\$?"; usleep 300000; printf '\035') | vmi console web >/dev/null
-	until_ok "the guest does not end: $1" said "turn-$turn-[0-9][0-9]* "
-	said "turn-$turn-0 "
+	type_in "$1; echo turn-$turn-\$?"
+	until_ok "the guest does not end: $1" printed "turn-$turn-[0-9][0-9]* "
+	printed "turn-$turn-0 "
 }
-alive() { timeout 5 vmi -q list >/dev/null 2>&1; }
 rounds() { vmi domblkstat web vda | sed -n 's/^vda wr_req //p'; }
 
 brctl addbr br0 && ifconfig br0 10.9.0.1 netmask 255.255.255.0 up || fail "bridge"
@@ -61,18 +37,16 @@ dd if=/dev/zero of=/tmp/a.img bs=1M count=16 2>/dev/null
 dd if=/dev/zero of=/tmp/b.img bs=1M count=4 2>/dev/null
 echo "disk one" | dd of=/tmp/a.img conv=notrunc bs=512 seek=16384 2>/dev/null
 echo "disk two" | dd of=/tmp/b.img conv=notrunc 2>/dev/null
-(while :; do vmid 2>>/var/log/vmid.log; usleep 300000; done) &
-until_ok "vmid does not start" alive
+/etc/vmi/domains || fail "vmid does not start"
 
-vmi define /xml/web.xml || fail "define"
+vmi define /web.xml || fail "define"
 # What is missing refuses the start, in words; nothing of the domain is left.
 mv /tmp/a.img /tmp/hidden
-vmi start web 2>/tmp/err && fail "it starts without its disk"
-grep -q "a.img.*No such file" /tmp/err || { cat /tmp/err; fail "no line says which file is missing"; }
+refused "a.img.*No such file" vmi start web
 [ "$(vmi domstate web)" = "shut off" ] || fail "half started"
 mv /tmp/hidden /tmp/a.img
 vmi start web || fail "start"
-until_ok "the guest does not come up" said "This is the domain web"
+until_ok "the guest does not come up" printed "This is the domain web"
 guest "dd if=/dev/vda bs=512 skip=16384 count=1 2>/dev/null | grep 'disk one'" || fail "the guest reads another disk"
 guest "grep disk-one /sys/block/vda/serial" || fail "serial number"
 guest "ifconfig eth0 10.9.0.2 up && ping -c 2 10.9.0.1" || fail "the guest does not reach domain 0"
@@ -81,7 +55,7 @@ ping -c 2 10.9.0.2 >/dev/null || fail "domain 0 does not reach the guest"
 echo "a second disk while the first one works"
 guest "(while dd if=/dev/urandom of=/tmp/r bs=64k count=4 && dd if=/tmp/r of=/dev/vda bs=64k conv=fsync && echo 3 >/proc/sys/vm/drop_caches && cmp -n 262144 /tmp/r /dev/vda; do usleep 200000; done 2>/tmp/error; echo BRO'KEN') >/dev/console 2>&1 & true" || fail "load"
 vmi attach-disk web /tmp/b.img vdb --cache writeback || fail "attach-disk"
-vmi attach-disk web /tmp/b.img vdc 2>/dev/null && fail "one image for two disks"
+refused "b.img" vmi attach-disk web /tmp/b.img vdc
 guest "while [ ! -b /dev/vdb ]; do usleep 100000; done; grep 'disk two' /dev/vdb" || fail "the guest does not see its second disk"
 guest "echo written | dd of=/dev/vdb bs=512 seek=100 conv=fsync" || fail "the second disk cannot be written"
 [ "$(vmi domblklist web --columns target,source --no-headings | xargs)" = "vda /tmp/a.img vdb /tmp/b.img" ] || fail "domblklist: $(vmi domblklist web)"
@@ -91,12 +65,11 @@ tap=$(vmi domiflist web --columns interface --no-headings)
 vmi domstats web | grep -q "block.1.capacity=4194304" || fail "domstats"
 
 echo "killing vmid"
-kill -9 "$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)"
-until_ok "vmid does not come back" alive
+kill_vmid
 [ "$(vmi domblklist web --columns target --no-headings | xargs)" = "vda vdb" ] || fail "the disks are lost: $(vmi domblklist web)"
 before=$(rounds)
-n=0
-while [ "$(rounds)" -le $((before + 3)) ]; do n=$((n + 1)); [ $n -lt 200 ] || fail "the first disk stands still: $before, $(rounds)"; usleep 200000; done
+goes_on() { [ "$(rounds)" -gt $((before + 3)) ]; }
+until_ok "the first disk stands still after $before requests" goes_on
 guest "dd if=/dev/vdb bs=512 skip=100 count=1 2>/dev/null | grep written" || fail "the second disk stands still"
 answers() { ping -c 1 -W 2 10.9.0.2 >/dev/null; }
 until_ok "no network after the kill" answers
@@ -113,7 +86,7 @@ until_ok "the balloon does not grow: $(vmi dommemstat web)" smaller
 vmi detach-disk web vdb || fail "detach-disk"
 guest "[ ! -b /dev/vdb ]" || fail "the guest keeps its second disk"
 [ "$(vmi domblklist web --columns target --no-headings | xargs)" = vda ] || fail "domblklist after the detach"
-said BROKEN && fail "the first disk failed meanwhile"
+printed BROKEN && fail "the first disk failed meanwhile"
 vmi log web --lifecycle | grep -q "device vdb: removed" || fail "no log line"
 vmi destroy web || fail "destroy"
 [ "$(dd if=/tmp/b.img bs=512 skip=100 count=1 2>/dev/null | head -n 1)" = written ] || fail "what the guest wrote is not in the image"
@@ -121,11 +94,5 @@ no_back_ends() { [ -z "$(pidof vmi-back)" ]; }
 until_ok "back ends are left" no_back_ends
 [ ! -e /sys/class/net/$tap ] || fail "the tap is left"
 END
-chmod +x "$tmp/inside"
-got=0
-$LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/xml:/xml" --add "$BUILD/guest.cpio.gz:/boot/guest.cpio.gz" \
-	--add "$cache/linux/vmlinux:/boot/vmlinux" --add "$tmp/inside:/inside" --console "$tmp/console" -- /inside >"$tmp/out" 2>&1 || got=$?
-cat "$tmp/out"
-[ $got = 0 ] || fail "$(grep -a '^FAIL' "$tmp/out" || echo "status $got")"
-no_complaints "$tmp/console"
+in_domain0
 pass

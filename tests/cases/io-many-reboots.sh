@@ -4,6 +4,7 @@
 # seconds: 500
 # long: yes
 . tests/lib/case.sh
+. tests/lib/domain0.sh
 . tests/lib/io.sh
 
 rebooted 20

@@ -3,6 +3,7 @@
 # proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, vmid killed, the network removed; what is missing is said.
 # seconds: 45
 . tests/lib/case.sh
+. tests/lib/domain0.sh
 . tests/lib/io.sh
 
 nft=$(command -v nft || ls /usr/sbin/nft) || skip "no nft on this machine: install nftables"
@@ -28,26 +29,7 @@ while :; do
 done
 END
 cat >"$tmp/inside" <<'END'
-#!/bin/sh
-fail() { why=$*; vmi list --all; vmi net-list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; echo "FAIL $why"; exit 1; }
-says() { vmi log guest 2>/dev/null | tr -d '\r' | grep "^guest: $1" | tail -n 1; }
-# until_says TEXT
-until_says() {
-	n=0
-	until [ "$(says "$1")" ]; do
-		[ -z "$(says FAIL)" ] || fail "$(says FAIL)"
-		n=$((n + 1))
-		[ $n -lt 400 ] || fail "the guest never says \"$1\""
-		usleep 200000
-	done
-}
-# refused WHY COMMAND...
-refused() {
-	why=$1
-	shift
-	"$@" >/tmp/said 2>&1 && fail "accepted: $*"
-	grep -q "$why" /tmp/said || fail "$*: not \"$why\", but: $(cat /tmp/said)"
-}
+. /inside.sh
 # Behind domain 0: what knows no way back to the guests.
 ip link add out type veth || fail "no veth"
 far=$(basename /sys/class/net/veth*)
@@ -74,9 +56,7 @@ vmi -q start guest || fail "the guest does not start"
 vmi dumpxml guest | grep -q "network=.default. bridge=.vmibr0." || fail "the bridge is not in $(vmi dumpxml guest)"
 until_says "address 10.77.0.10"
 until_says "round 2"
-kill -9 "$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)"
-n=0
-until vmi -q net-list >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
+kill_vmid
 vmi net-info default | grep -q "Active: *yes" || fail "the next vmid does not know that it is active"
 round=$(says round)
 until_says "round $((${round##* } + 2))"
@@ -113,25 +93,13 @@ cat >"$tmp/bad.xml" <<'END'
   <bridge name='vmibr1'/>
 </network>
 END
-cat >"$tmp/guest.xml" <<'END'
-<domain type='vmi'>
-  <name>guest</name>
-  <memory unit='MiB'>128</memory>
-  <vcpu>1</vcpu>
-  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
-  <devices>
+guest_xml guest 128 /srv/guest.cpio <<'END'
     <interface type='network'>
       <mac address='00:16:3e:77:00:10'/>
       <source network='default'/>
     </interface>
     <console type='pty'/>
-  </devices>
-</domain>
 END
 guest_with "$tmp/guest.cpio" "$tmp/main"
-cache=${VMI_CACHE:-$HOME/.cache/vmi}
-status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
-	--add "$tmp/nft:/lib/" --add "$tmp/bad.xml" --add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 180 -- sh /inside
-cat "$tmp/out"
-no_complaints "$tmp/console"
+in_domain0 --add "$tmp/nft:/lib/" --timeout 180
 pass

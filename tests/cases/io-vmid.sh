@@ -3,6 +3,7 @@
 # proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
 # seconds: 100
 . tests/lib/case.sh
+. tests/lib/domain0.sh
 . tests/lib/io.sh
 
 cat >"$tmp/main" <<'END'
@@ -31,18 +32,7 @@ echo "guest: done"
 poweroff -f
 END
 cat >"$tmp/inside" <<'END'
-#!/bin/sh
-fail() { echo "FAIL $*"; vmi list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; exit 1; }
-# until_says TEXT
-until_says() {
-	n=0
-	until vmi log guest 2>/dev/null | grep -q "guest: $1"; do
-		vmi log guest 2>/dev/null | grep "guest: FAIL" && fail "$1"
-		n=$((n + 1))
-		[ $n -lt 400 ] || fail "the guest never says \"$1\""
-		usleep 200000
-	done
-}
+. /inside.sh
 dd if=/dev/zero of=/tmp/a bs=1M count=16 2>/dev/null
 mkdir /tight && mount -t tmpfs -o size=4k none /tight && truncate -s 16M /tight/b
 brctl addbr br0
@@ -56,8 +46,7 @@ for i in 1 2 3; do
 	echo "killing $(cat "/proc/$victim/comm"), $i"
 	kill -9 "$victim"
 	[ $i = 3 ] && sleep 1
-	n=0
-	until vmi -q domblklist guest >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || fail "vmid does not come back"; usleep 100000; done
+	until_ok "vmid does not come back" vmid_answers
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
@@ -67,9 +56,9 @@ vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi d
 vmi attach-disk guest /tight/b vdb || fail "attach-disk"
 echo "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1000'/></bandwidth></interface>" >/tmp/card.xml
 vmi attach-device guest /tmp/card.xml || fail "attach-device"
-vmi attach-disk guest /tmp/a vdc && fail "one image twice"
-n=0
-until vmi domblkerror guest | grep -qx "vdb: no space"; do n=$((n + 1)); [ $n -lt 300 ] || fail "vdb does not wait for space"; usleep 200000; done
+refused /tmp/a vmi attach-disk guest /tmp/a vdc
+full() { vmi domblkerror guest | grep -qx "vdb: no space"; }
+until_ok "vdb does not wait for space" full
 vmi domstate --reason guest | grep -q "(I/O error)" || fail "domstate: $(vmi domstate --reason guest)"
 grep "vdb: write at sector [0-9]*: no space left for the image; it is held" /var/log/vmid.log || fail "the log does not say so"
 # Still there is none: it is tried again, and waits again.
@@ -79,8 +68,8 @@ until_says "has more"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror after all: $(vmi domblkerror guest)"
 vmi resume guest 2>/dev/null && fail "a domain that waits for nothing was resumed"
 vmi setmem guest 96M || fail "setmem"
-n=0
-until vmi dommemstat guest | grep -qx "actual 98304"; do n=$((n + 1)); [ $n -lt 100 ] || fail "the balloon does not grow"; usleep 200000; done
+smaller() { vmi dommemstat guest | grep -qx "actual 98304"; }
+until_ok "the balloon does not grow" smaller
 vmi domblklist guest
 vmi domiflist guest
 vmi detach-disk guest vdb || fail "detach-disk"
@@ -88,21 +77,14 @@ mac=$(vmi domiflist guest | grep -o '[0-9a-f:]\{17\}')
 vmi domiftune guest "$mac" --inbound 2000,4000,500 --outbound 1000 || fail "domiftune"
 vmi detach-interface guest bridge --mac "$mac" || fail "detach-interface"
 until_says done
-n=0
-until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] || fail "it does not end"; usleep 100000; done
+until_ok "it does not end" state_is "shut off"
 [ -z "$(pidof vmi-back)" ] || fail "a back end was left"
 [ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
 grep -i "lost" /var/log/vmid.log && fail "devices were lost"
 vmi log guest --lifecycle | grep "not understood" && fail "vmid told a back end what that does not know"
 exit 0
 END
-cat >"$tmp/guest.xml" <<'END'
-<domain type='vmi'>
-  <name>guest</name>
-  <memory unit='MiB'>128</memory>
-  <vcpu>1</vcpu>
-  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
-  <devices>
+guest_xml guest 128 /srv/guest.cpio <<'END'
     <disk type='file' device='disk'>
       <driver name='vmi' type='raw'/>
       <source file='/tmp/a'/>
@@ -110,13 +92,7 @@ cat >"$tmp/guest.xml" <<'END'
     </disk>
     <console type='pty'/>
     <memballoon model='virtio'/>
-  </devices>
-</domain>
 END
 guest_with "$tmp/guest.cpio" "$tmp/main"
-cache=${VMI_CACHE:-$HOME/.cache/vmi}
-status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
-	--add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 260 -- sh /inside
-cat "$tmp/out"
-no_complaints "$tmp/console"
+in_domain0 --timeout 260
 pass

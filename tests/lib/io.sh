@@ -91,38 +91,26 @@ rebooted() {
 		echo "guest: done"
 		poweroff -f
 	END
-	cat >"$tmp/guest.xml" <<-'END'
-		<domain type='vmi'>
-		  <name>guest</name>
-		  <memory unit='MiB'>128</memory>
-		  <vcpu>1</vcpu>
-		  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
-		  <on_reboot>restart</on_reboot>
-		  <devices>
+	guest_xml guest 128 /srv/guest.cpio <<-'END'
 		    <disk type='block' device='disk'>
 		      <driver name='vmi' type='raw'/>
 		      <source dev='/dev/vda'/>
 		      <target dev='vda' bus='virtio'/>
 		    </disk>
 		    <console type='pty'/>
-		  </devices>
-		</domain>
 	END
 	cat >"$tmp/inside" <<-'END'
-		#!/bin/sh
-		/etc/vmi/domains && vmi -q define /guest.xml && vmi -q start guest || { echo "FAIL it does not start"; exit 1; }
+		. /inside.sh
+		/etc/vmi/domains || fail "vmid does not start"
+		vmi -q define /guest.xml && vmi -q start guest || fail "the guest does not start"
 		until vmi domstate guest | grep -q "shut off"; do sleep 1; done
 		vmi log guest | grep "guest: "
+		[ "$(says done)" ] || fail "the guest does not say that it is done"
 		vmi log guest --lifecycle | grep -c "started again"
-		vmi log guest | grep -q "guest: done" || { vmi log guest | tail -n 20; vmi log guest --lifecycle; cat /var/log/vmid.log; exit 1; }
 	END
 	guest_with "$tmp/guest.cpio" "$tmp/main"
 	ext4_image "$tmp/image" 64M
-	status 0 $LAB --disk "$tmp/image" --mem 768 --hv-append dom0_mem=384M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$tmp/guest.xml" \
-		--add "${VMI_CACHE:-$HOME/.cache/vmi}/linux/vmlinux:/srv/vmlinux" --add "$tmp/inside" --console "$tmp/console" \
-		--timeout $((60 + 30 * $1)) -- sh /inside
-	cat "$tmp/out"
-	no_complaints "$tmp/console"
+	in_domain0 --disk "$tmp/image" --timeout $((60 + 30 * $1))
 	equal "starts" "$1" "$(tail -n 1 "$tmp/out")"
 	clean_ext4 "$tmp/image"
 }
