@@ -181,6 +181,8 @@ unsigned int devices_stats(const struct devices *m, const char *name, struct dev
 
 	switch (s ? s->dev.kind : NR_DEVICE_KINDS) {
 	case DEVICE_BLOCK:
+	case DEVICE_SERVED:
+	case DEVICE_VHOST_USER:		/* disks, all of them */
 		from = block, n = ARRAY_SIZE(block);
 		break;
 	case DEVICE_NET:

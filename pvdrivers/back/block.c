@@ -21,7 +21,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <liburing.h>
@@ -31,6 +30,7 @@
 #include <seccomp.h>
 #include <vmi/dev.h>
 
+#include "blk.h"
 #include "dev.h"
 #include "disk.h"
 #include "throttle.h"
@@ -83,61 +83,18 @@ struct block {
 	struct request *delayed[2], **last[2];	/* reads and writes that wait for a limit, in order; without in_flight */
 	bool writes_first;		/* the next time, so that neither takes all of a limit of both */
 	struct loop_timer look;
-	uint64_t now;			/* of this round; 0: not asked yet */
 };
 
 static struct block block = { .fd = -1 };
 
-/* Nanoseconds, once a round: the time between two requests of one round is not worth a call. */
-static uint64_t now(struct block *b)
-{
-	if (!b->now) {
-		struct timespec t;
-
-		clock_gettime(CLOCK_MONOTONIC, &t);
-		b->now = t.tv_sec * 1000000000ull + t.tv_nsec;
-	}
-	return b->now;
-}
-
 /* ---- the end of a request ---- */
-
-static void account(struct block *b, const struct request *r, uint8_t status)
-{
-	struct back_block_stats *s = &b->d->state->block;
-	uint64_t ns = now(b) - r->began;
-
-	if (status == VIRTIO_BLK_S_IOERR)
-		s->errors++;
-	switch (r->type) {
-	case VIRTIO_BLK_T_IN:
-		s->rd_req++;
-		s->rd_bytes += r->done;
-		s->rd_ns += ns;
-		break;
-	case VIRTIO_BLK_T_OUT:
-		s->wr_req++;
-		s->wr_bytes += r->done;
-		s->wr_ns += ns;
-		break;
-	case VIRTIO_BLK_T_FLUSH:
-		s->flush_req++;
-		s->flush_ns += ns;
-		break;
-	case VIRTIO_BLK_T_DISCARD:
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		s->discard_req++;
-		s->discard_bytes += r->done;
-		break;
-	}
-}
 
 static void give_back(struct request *r, uint8_t status)
 {
 	struct block *b = r->b;
 	uint32_t written = 1;
 
-	account(b, r, status);
+	blk_count(&b->d->state->block, r->type, status, r->done, loop_now() - r->began);
 	if (r->failed && b->d->state->block.held && !--b->d->state->block.held)
 		dev_log(b->d, "what waited for the end of an error is done: the disk goes on");
 	WRITE_ONCE(*r->status, status);
@@ -358,7 +315,7 @@ static void admit(void *arg)
 		bool write = i != b->writes_first;
 		struct request *r;
 
-		while (b->d->started && !b->alone && (r = b->delayed[write]) && !throttle_ask(&b->limits, write, r->len, now(b))) {
+		while (b->d->started && !b->alone && (r = b->delayed[write]) && !throttle_ask(&b->limits, write, r->len, loop_now())) {
 			b->delayed[write] = r->next_free;
 			if (!r->next_free)
 				b->last[write] = &b->delayed[write];
@@ -373,7 +330,7 @@ static void begin_limited(struct request *r)
 {
 	struct block *b = r->b;
 	bool write = r->type == VIRTIO_BLK_T_OUT;
-	uint64_t wait = b->delayed[write] ? LOOK_NS : throttle_ask(&b->limits, write, r->len, now(b));
+	uint64_t wait = b->delayed[write] ? LOOK_NS : throttle_ask(&b->limits, write, r->len, loop_now());
 
 	if (!wait) {
 		begin_transfer(r);
@@ -440,9 +397,8 @@ static void begin_range(struct request *r)
 /* A chain, checked by ring_pop(). */
 static void begin(struct block *b, unsigned int q, struct request *r)
 {
-	struct virtio_blk_outhdr hdr;
-	struct ring_chain *c = &r->c;
-	struct iovec *last;
+	struct blk_request what;
+	const char *lacks;
 
 	r->b = b;
 	r->queue = q;
@@ -451,34 +407,28 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 	r->done = r->offset = 0;
 	r->syncing = r->failed = r->by_frames = false;
 	r->durable = true;
-	r->began = now(b);
-	if (!c->nr_in || !ring_gather(&hdr, c->iov, c->nr_out, 0, sizeof(hdr))) {
-		dev_break(b->d, "queue %u: a request has no %s", q, c->nr_in ? "header" : "status");
+	r->began = loop_now();
+	lacks = blk_parse(&what, &r->c);
+	if (lacks) {
+		dev_break(b->d, "queue %u: a request has no %s", q, lacks);
 		r->next_free = b->free;
 		b->free = r;
 		return;
 	}
-	last = &c->iov[c->nr_out + c->nr_in - 1];
-	r->status = (uint8_t *)last->iov_base + last->iov_len - 1;
-	r->type = hdr.type;
-	if (hdr.type == VIRTIO_BLK_T_IN || hdr.type == VIRTIO_BLK_T_GET_ID) {
-		r->data = c->iov + c->nr_out;
-		r->len = c->in - 1;
-		r->nr_data = ring_cut(r->data, c->nr_in, 0, r->len);
-	} else {
-		r->data = c->iov;
-		r->len = c->out - sizeof(hdr);
-		r->nr_data = ring_cut(r->data, c->nr_out, sizeof(hdr), r->len);
-	}
+	r->type = what.type;
+	r->data = what.data;
+	r->nr_data = what.nr_data;
+	r->len = what.len;
+	r->status = what.status;
 
-	switch (hdr.type) {
+	switch (r->type) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
-		if (!inside(b, hdr.sector, r->len) || (b->readonly && hdr.type == VIRTIO_BLK_T_OUT)) {
+		if (!inside(b, what.sector, r->len) || (b->readonly && r->type == VIRTIO_BLK_T_OUT)) {
 			give_back(r, VIRTIO_BLK_S_IOERR);
 			return;
 		}
-		r->offset = hdr.sector * SECTOR;
+		r->offset = what.sector * SECTOR;
 		if (r->len && (b->limits.any || b->delayed[0] || b->delayed[1]))
 			begin_limited(r);
 		else if (r->len)
@@ -564,7 +514,6 @@ static void block_settle(struct dev *d)
 	}
 	for (unsigned int q = 0; q < d->nr_queues; q++)
 		dev_publish(d, q);
-	b->now = 0;
 	if (d->stopping && !b->in_flight)
 		dev_stopped(d);
 }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define SECTOR	512
+#include "blk.h"
 
 struct disk {
 	int fd;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include <liburing.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #define MAX_OPCODES	16
 
 static struct io_uring uring;
+static uint64_t now;			/* of this round; 0: not asked yet */
 
 void loop_init(const int *opcodes, int lock_fd)
 {
@@ -87,6 +89,17 @@ static void time_is_up(struct loop_op *op, int res)
 	t->fn(t->arg);
 }
 
+uint64_t loop_now(void)
+{
+	if (!now) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		now = t.tv_sec * 1000000000ull + t.tv_nsec;
+	}
+	return now;
+}
+
 void loop_time(struct loop_timer *t, uint64_t ns)
 {
 	if (t->running)
@@ -105,6 +118,7 @@ void loop_round(void)
 
 	if (rc < 0 && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY)
 		die("io_uring: %s", strerror(-rc));
+	now = 0;
 	io_uring_for_each_cqe(&uring, head, cqe) {
 		struct loop_op *op = io_uring_cqe_get_data(cqe);
 

@@ -39,6 +39,8 @@ struct loop_timer {
 void loop_init(const int *opcodes, int lock_fd);
 /* Call op->done whenever fd becomes readable. */
 void loop_poll(struct loop_op *op, int fd);
+/* Nanoseconds, asked once a round: the time between two requests of one round is not worth a call. */
+uint64_t loop_now(void);
 /* In so many nanoseconds; nothing where it runs already. */
 void loop_time(struct loop_timer *t, uint64_t ns);
 /* A request to fill in: its completion calls op->done. Never NULL. */

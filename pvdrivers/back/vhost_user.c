@@ -4,7 +4,7 @@
  * qemu-storage-daemon: qcow2, NBD, LUKS.
  *
  * This process stands between guest and server. It takes requests from the guest's
- * ring, notes them as in flight (state.h), and passes their heads on in a shadow of
+ * ring, notes them as in flight (state.h), counts them, and passes their heads on in a shadow of
  * the ring (shadow.h), in memory of its own. Table and data stay where they are: the
  * server reads them out of the windows. What comes back is checked, and given back.
  *
@@ -56,6 +56,7 @@
 #include <linux/virtio_ring.h>
 #include <seccomp.h>
 
+#include "blk.h"
 #include "hand.h"
 #include "shadow.h"
 #include "vu.h"
@@ -76,8 +77,16 @@
 
 _Static_assert(offsetof(struct virtio_blk_config, write_zeroes_may_unmap) < CONFIG_SIZE, "the configuration ends after it");
 
+/* Of a request that the server has, for the counters. */
+struct note {
+	uint32_t type;
+	uint64_t bytes, began;
+	const uint8_t *status;
+};
+
 struct queue {
 	struct shadow shadow;
+	struct note note[QUEUE_SIZE];	/* by head */
 	struct hand_ring ring;		/* as the server has it */
 	struct loop_op call, err;	/* something came back; the server says that it is no ring */
 	bool running;			/* the server has it */
@@ -137,26 +146,45 @@ static void load_config(struct dev *d)
 
 /* ---- requests ---- */
 
+static void pass_on(struct queue *k, const struct ring_chain *c, const struct blk_request *r)
+{
+	bool range = r->type == VIRTIO_BLK_T_DISCARD || r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+
+	k->note[c->head] = (struct note){ r->type, range ? blk_range_bytes(r) : r->len, loop_now(), r->status };
+	shadow_add(&k->shadow, c->head, c->in);
+}
+
 /* Pass on all that is there. */
 static void take(struct dev *d, unsigned int q)
 {
 	struct queue *k = &queue[q];
 	struct ring_chain c = { .iov = pieces, .max = QUEUE_SIZE };
+	struct blk_request r;
+	const char *lacks;
 
 	if (!k->running || !d->started)
 		return;
 	ring_quiet(&d->queue[q].ring);
 	do {
 		while (dev_pop(d, q, &c) == RING_GOT) {
-			if (!c.in || c.out < sizeof(struct virtio_blk_outhdr)) {
-				dev_break(d, "queue %u: a request has no %s", q, c.in ? "header" : "status");
+			lacks = blk_parse(&r, &c);
+			if (lacks) {
+				dev_break(d, "queue %u: a request has no %s", q, lacks);
 				break;
 			}
-			shadow_add(&k->shadow, c.head, c.in);
+			pass_on(k, &c, &r);
 		}
 		if (shadow_show(&k->shadow))
 			hand_kick(&k->ring);
 	} while (dev_listen(d, q));
+}
+
+/* The status is in the guest's memory, and may lie about its own disk. */
+static void count(const struct note *n)
+{
+	uint8_t status = READ_ONCE(*n->status);
+
+	blk_count(&dev->state->block, n->type, status, status == VIRTIO_BLK_S_OK ? n->bytes : 0, loop_now() - n->began);
 }
 
 /* Give back all that came back; the end of the round shows it. */
@@ -168,8 +196,10 @@ static void collect(unsigned int q)
 	int rc;
 
 	do {
-		while ((rc = shadow_next(&k->shadow, &head, &len)) == RING_GOT)
+		while ((rc = shadow_next(&k->shadow, &head, &len)) == RING_GOT) {
+			count(&k->note[head]);
 			ring_push(&dev->queue[q].ring, head, len);
+		}
 		if (rc == RING_BROKEN)
 			lies("the vhost-user server %s (queue %u)", k->shadow.broken, q);
 	} while (shadow_listen(&k->shadow));

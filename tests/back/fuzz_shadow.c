@@ -2,7 +2,7 @@
 /*
  * fuzz_shadow.c - a guest and a server that write anything into the two rings that the
  * front joins, and servers and fronts that die: only what is in flight is given
- * back, once, and no index leaves its ring.
+ * back, once, no index leaves its ring, and what a request asks for lies in the window.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "blk.h"
 #include "shadow.h"
 
 #define GPA	0x100000ull
@@ -26,6 +27,8 @@ static struct back_queue state;
 static struct mem mem;
 static struct ring ring;
 static struct shadow shadow;
+static struct back_block_stats stats;
+static struct blk_request asked[SIZE];	/* by head; without status: it is no disk's */
 static uint16_t served;			/* entries that the honest server looked at */
 
 /* A front begins, with a server; false: the guest's ring is none. */
@@ -36,6 +39,28 @@ static bool begin(void)
 	return ring_start(&ring, &mem, &state, SIZE, GPA, GPA + AVAIL, GPA + USED, FEATURES);
 }
 
+static void note(const struct ring_chain *c)
+{
+	struct blk_request *r = &asked[c->head];
+	uint64_t bytes = 0;
+
+	*r = (struct blk_request){ 0 };
+	if (blk_parse(r, c)) {
+		r->status = NULL;
+		return;
+	}
+	for (unsigned int i = 0; i < r->nr_data; i++) {
+		const uint8_t *at = r->data[i].iov_base;
+
+		if (at < window || r->data[i].iov_len > WINDOW || at + r->data[i].iov_len > window + WINDOW)
+			abort();
+		bytes += r->data[i].iov_len;
+	}
+	if (bytes != r->len || bytes > (uint64_t)c->out + c->in)
+		abort();
+	blk_range_bytes(r);
+}
+
 static void take(void)
 {
 	static struct iovec iov[SIZE];
@@ -44,6 +69,7 @@ static void take(void)
 	while (ring_pop(&ring, &c) == RING_GOT) {
 		if (shadow.room[c.head] != SHADOW_NONE || !state.flight[c.head])
 			abort();
+		note(&c);
 		shadow_add(&shadow, c.head, c.in);
 	}
 	shadow_show(&shadow);
@@ -60,6 +86,8 @@ static void collect(void)
 			break;
 		if (head >= SIZE || room[head] == SHADOW_NONE || len > room[head] || !state.flight[head])
 			abort();
+		if (asked[head].status)
+			blk_count(&stats, asked[head].type, *asked[head].status, asked[head].len, 0);
 		ring_push(&ring, head, len);
 	}
 	ring_publish(&ring);

@@ -180,11 +180,17 @@ def data():
     g = disk.guest
     capacity, = struct.unpack_from("<Q", g.config(60))
     check(capacity == DISK // 512, "its capacity is", capacity)
+    written = 0
     for i in range(40):
         disk.load(20, q=i & 1)
+        written += len(disk.busy)
         disk.settle()
     disk.verify()
+    rd, rd_bytes, rd_ns, wr, wr_bytes, wr_ns, flush, _, discard, discarded, errors = g.stats(11)
+    check((rd, rd_bytes) == (len(disk.model), len(disk.model) * BLOCK) and rd_ns, "counted were reads:", rd, rd_bytes, rd_ns)
+    check((wr, wr_bytes) == (written, written * BLOCK) and wr_ns and not flush + discard + errors, "counted were writes:", wr, wr_bytes, wr_ns)
     disk.do(FLUSH, 0)
+    check(g.stats(7)[6] == 1, "the flush was not counted")
     check(not g.offered() & WCE_F, "a guest that believes the server's WCE never flushes")
     g.reset()
     disk.up(features=0)
@@ -195,6 +201,13 @@ def data():
     disk.do(DISCARD, 0, struct.pack("<QII", sector, BLOCK // 512, 0))
     del disk.model[sector]
     disk.verify()
+    check(g.stats(11)[8:] == (1, BLOCK, 0), "counted were discards and errors:", g.stats(11)[8:])
+    # Beyond the end.
+    head = disk.submit(READ, DISK // 512, room=BLOCK)
+    disk.q[0].kick()
+    disk.q[0].wait(1)
+    at, n, status, *_ = disk.busy.pop((0, head))
+    check(g.read(status, 1) == b"\1" and g.stats(11)[10] == 1, "an error was not counted", g.read(status, 1), g.stats(11))
     g.quit()
     server.stop()
     raw = f"{TMP}/raw"

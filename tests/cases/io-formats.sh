@@ -95,6 +95,15 @@ for i in 1 2 3; do
 	done
 done
 until_says idle
+# Both were written and read, without an error.
+for disk in vda vdb; do
+	vmi domblkstat guest $disk >/tmp/counted
+	for what in rd_req rd_bytes rd_total_times wr_req wr_bytes wr_total_times; do
+		grep -q "^$disk $what [1-9]" /tmp/counted || { cat /tmp/counted; fail "$disk: no $what"; }
+	done
+	grep -q "^$disk errs 0" /tmp/counted || { cat /tmp/counted; fail "$disk: errors"; }
+done
+vmi domstats guest | grep -q "block.1.wr.bytes=[1-9]" || fail "domstats has no counters"
 # Nothing is in flight: the next vmid goes on with servers of its own.
 victim=$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)
 kill -9 "$victim"
