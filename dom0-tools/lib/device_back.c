@@ -116,6 +116,8 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", dev->device_id);
+		if (dev->serial)
+			command_arg(c, "serial=%s", dev->serial);
 		break;
 	case DEVICE_SERVED:
 		*conn = server_connect(s);
@@ -123,6 +125,8 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", VIRTIO_ID_BLOCK);
+		/* Without one: none, as other disks have. The server's is the same for all. */
+		command_arg(c, "serial=%s", dev->serial ? dev->serial : "");
 		break;
 	default:
 		break;

@@ -266,8 +266,7 @@ static void check_one(const struct devices *have, const struct device *dev, bool
 	}
 	if (dev->queues > VMI_BUS_QUEUES && dev->kind != DEVICE_NET)
 		diag_error(d, dev->line, "%s: %u queues: a device has %d at most", dev->name, dev->queues, VMI_BUS_QUEUES);
-	if (dev->kind == DEVICE_BLOCK || dev->kind == DEVICE_SERVED)
-		check_serial(dev, d);
+	check_serial(dev, d);
 	if (dev->kind == DEVICE_BLOCK)
 		check_block(dev, start, d);
 	if (dev->kind == DEVICE_SERVED || dev->kind == DEVICE_VHOST_USER)

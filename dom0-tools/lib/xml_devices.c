@@ -477,6 +477,7 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 	}
 	dev->errors = policy_of(driver, "error_policy");
 	dev->rerrors = policy_of(driver, "rerror_policy");
+	dev->serial = own(it, xml_text(xml_child(n, "serial")));
 	if (attr_is(n, "type", "vhostuser")) {
 		dev->kind = DEVICE_VHOST_USER;
 		dev->device_id = 2;
@@ -492,13 +493,10 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		dev->source = own(it, source_path(n));
 	if (!backings(n, it, d))
 		return false;
-	if (dev->kind == DEVICE_SERVED && xml_child(n, "serial"))
-		diag_add(d, DIAG_NOTE, dev->line, "<serial> of a disk that qemu-storage-daemon serves is kept, but the guest cannot read it");
 	dev->cache = cache_of(driver, d);
 	dev->discard = attr_is(driver, "discard", "unmap");
 	dev->readonly = xml_child(n, "readonly") || attr_is(n, "device", "cdrom");
 	dev->shareable = xml_child(n, "shareable");
-	dev->serial = own(it, xml_text(xml_child(n, "serial")));
 	return true;
 }
 

@@ -4,9 +4,10 @@
  *
  * Trust: the chain lies in the windows (ring.c); what is in its buffers is the guest's.
  */
-#include <linux/virtio_blk.h>
+#include <string.h>
 
 #include "blk.h"
+#include "dev.h"
 
 #define RANGES_MAX	64		/* that are counted; more is offered by no server */
 
@@ -33,6 +34,21 @@ const char *blk_parse(struct blk_request *r, const struct ring_chain *c)
 		r->nr_data = ring_cut(r->data, c->nr_out, sizeof(hdr), r->len);
 	}
 	return NULL;
+}
+
+void blk_serial(char to[VIRTIO_BLK_ID_BYTES], const char *value)
+{
+	size_t n = strlen(value);
+
+	if (n > VIRTIO_BLK_ID_BYTES)
+		die("serial=%s: at most %d characters", value, VIRTIO_BLK_ID_BYTES);
+	memset(to, 0, VIRTIO_BLK_ID_BYTES);
+	memcpy(to, value, n);
+}
+
+uint8_t blk_identify(const struct blk_request *r, const char serial[VIRTIO_BLK_ID_BYTES])
+{
+	return ring_scatter(r->data, r->nr_data, 0, serial, VIRTIO_BLK_ID_BYTES) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 }
 
 uint64_t blk_range_bytes(const struct blk_request *r)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include <linux/virtio_blk.h>
+
 #include "ring.h"
 
 #define SECTOR	512
@@ -26,6 +28,10 @@ struct blk_request {
 
 /* Out of a chain of ring_pop(), whose iovecs are changed. NULL, or what it lacks. */
 const char *blk_parse(struct blk_request *r, const struct ring_chain *c);
+/* The argument serial=TEXT, or die(). */
+void blk_serial(char to[VIRTIO_BLK_ID_BYTES], const char *value);
+/* Answer a GET_ID: its status. */
+uint8_t blk_identify(const struct blk_request *r, const char serial[VIRTIO_BLK_ID_BYTES]);
 /* Bytes of the disk that all ranges of a discard, or of write-zeroes, have. */
 uint64_t blk_range_bytes(const struct blk_request *r);
 /* One request is over, in which (bytes) of the disk were done, after (ns). */

@@ -446,10 +446,7 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 		submit(r);
 		return;
 	case VIRTIO_BLK_T_GET_ID:
-		if (ring_scatter(r->data, r->nr_data, 0, b->serial, sizeof(b->serial)))
-			give_back(r, VIRTIO_BLK_S_OK);
-		else
-			give_back(r, VIRTIO_BLK_S_IOERR);
+		give_back(r, blk_identify(&what, b->serial));
 		return;
 	case VIRTIO_BLK_T_DISCARD:
 	case VIRTIO_BLK_T_WRITE_ZEROES:
@@ -669,9 +666,7 @@ static bool block_arg(struct dev *d, const char *name, const char *value)
 	} else if (!strcmp(name, "rerrors")) {
 		b->on_read = policy_arg(name, value);
 	} else if (!strcmp(name, "serial")) {
-		if (strlen(value) > sizeof(b->serial))
-			die("serial=%s: at most %zu characters", value, sizeof(b->serial));
-		memcpy(b->serial, value, strlen(value));
+		blk_serial(b->serial, value);
 	} else {
 		return false;
 	}

@@ -97,6 +97,8 @@ static struct vu vu;
 static int server = -1;
 static struct queue queue[VMI_BUS_QUEUES];
 static struct mem_window shadows = { .fd = -1 };
+static char serial[VIRTIO_BLK_ID_BYTES];
+static bool own_serial;			/* the server is not asked */
 static struct iovec pieces[QUEUE_SIZE];	/* of the request that is looked at */
 static struct loop_op server_op, news_op;
 static struct dev *dev;
@@ -107,6 +109,8 @@ static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
 		server = arg_fd(name, value);
 	else if (!strcmp(name, "device"))
 		d->device = arg_u64(name, value, VIRTIO_ID_BLOCK, VIRTIO_ID_BLOCK);
+	else if (!strcmp(name, "serial"))
+		blk_serial(serial, value), own_serial = true;
 	else
 		return false;
 	return true;
@@ -154,6 +158,14 @@ static void pass_on(struct queue *k, const struct ring_chain *c, const struct bl
 	shadow_add(&k->shadow, c->head, c->in);
 }
 
+static void identify(unsigned int q, const struct ring_chain *c, const struct blk_request *r)
+{
+	uint8_t status = blk_identify(r, serial);
+
+	WRITE_ONCE(*r->status, status);
+	ring_push(&dev->queue[q].ring, c->head, status == VIRTIO_BLK_S_OK ? c->in : 1);
+}
+
 /* Pass on all that is there. */
 static void take(struct dev *d, unsigned int q)
 {
@@ -172,7 +184,10 @@ static void take(struct dev *d, unsigned int q)
 				dev_break(d, "queue %u: a request has no %s", q, lacks);
 				break;
 			}
-			pass_on(k, &c, &r);
+			if (r.type == VIRTIO_BLK_T_GET_ID && own_serial)
+				identify(q, &c, &r);
+			else
+				pass_on(k, &c, &r);
 		}
 		if (shadow_show(&k->shadow))
 			hand_kick(&k->ring);
@@ -414,7 +429,8 @@ static void vhost_user_init(struct dev *d)
 const struct dev_ops vhost_user_ops = {
 	.name = "vhost-user",
 	.help = "  socket=FD          connected to a vhost-user server, which serves this device alone\n"
-		"  device=2           what it is: a disk\n",
+		"  device=2           what it is: a disk\n"
+		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n",
 	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), -1 },
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
 	.arg = vhost_user_arg,

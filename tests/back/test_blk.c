@@ -114,4 +114,25 @@ static void counts(void)
 	CU_ASSERT(s.flush_req == 1 && s.flush_ns == 2 && s.discard_req == 1 && !s.discard_bytes);
 }
 
-TESTS("requests of disks", TEST(reads), TEST(writes), TEST(parts_missing), TEST(ranges), TEST(counts))
+static void serial_numbers(void)
+{
+	struct ring_chain c = chain(LIST(16, 0), LIST(8, 12, 1, 0));
+	char serial[VIRTIO_BLK_ID_BYTES];
+	struct blk_request r;
+
+	memset(memory, 0x5a, sizeof(memory));
+	header((struct virtio_blk_outhdr){ .type = VIRTIO_BLK_T_GET_ID });
+	CU_ASSERT_PTR_NULL_FATAL(blk_parse(&r, &c));
+	blk_serial(serial, "12345678901234567890");
+	CU_ASSERT_EQUAL(blk_identify(&r, serial), VIRTIO_BLK_S_OK);
+	CU_ASSERT(!memcmp(memory + 24, "12345678", 8) && !memcmp(memory + 40, "901234567890", 12) && memory[32] == 0x5a && memory[52] == 0x5a);
+	/* A shorter one ends with zeroes, whatever was there. */
+	blk_serial(serial, "abc");
+	CU_ASSERT_EQUAL(blk_identify(&r, serial), VIRTIO_BLK_S_OK);
+	CU_ASSERT(!memcmp(memory + 24, "abc\0\0\0\0\0", 8) && !memory[51]);
+	c = chain(LIST(16, 0), LIST(20, 0));
+	CU_ASSERT_PTR_NULL_FATAL(blk_parse(&r, &c));
+	CU_ASSERT_EQUAL(blk_identify(&r, serial), VIRTIO_BLK_S_IOERR);
+}
+
+TESTS("requests of disks", TEST(serial_numbers), TEST(reads), TEST(writes), TEST(parts_missing), TEST(ranges), TEST(counts))

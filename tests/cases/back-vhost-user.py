@@ -22,7 +22,7 @@ from back import EVENT_IDX, INDIRECT, NEEDS_RESET, VERSION_1, Failed, Guest, Que
 
 TMP = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"back-vhost-user-{os.getpid()}")
 FLUSH_F, WCE_F, MQ_F, DISCARD_F = 1 << 9, 1 << 11, 1 << 12, 1 << 13
-READ, WRITE, FLUSH, DISCARD = 0, 1, 4, 11
+READ, WRITE, FLUSH, GET_ID, DISCARD = 0, 1, 4, 8, 11
 SIZE = 256
 BLOCK = 4096
 DISK = 64 << 20
@@ -93,8 +93,8 @@ class Server:
 class Disk:
     """A guest's disk; what it should hold is in `model`."""
 
-    def __init__(self, connect, queues=2):
-        self.connect, self.queues = connect, queues
+    def __init__(self, connect, queues=2, extra=()):
+        self.connect, self.queues, self.extra = connect, queues, extra
         self.guest = Guest("vhost-user", queues)
         self.model = {}
         self.start()
@@ -104,7 +104,7 @@ class Disk:
         end = time.monotonic() + 5
         while True:
             s = self.connect()
-            self.guest.args = ("device=2", f"socket={s.fileno()}", f"queues={self.queues}")
+            self.guest.args = ("device=2", f"socket={s.fileno()}", f"queues={self.queues}", *self.extra)
             self.guest.files = [s.fileno()]
             try:
                 return self.guest.start()
@@ -216,6 +216,29 @@ def data():
         for sector, part in disk.model.items():
             f.seek(sector * 512)
             check(f.read(BLOCK) == part, f"sector {sector} of the image has other data")
+
+
+def serial():
+    """The serial number is the manager's word, also while the server does nothing; without one the server is asked."""
+    server = Server("serial.qcow2")
+    disk = Disk(server.connect)
+    check(disk.up().do(GET_ID, 0, room=20).startswith(b"vhost_user_blk\0"), "the server's is lost")
+    disk.guest.quit()
+    disk = Disk(server.connect, extra=("serial=12345678901234567890",)).up()
+    server.process.send_signal(signal.SIGSTOP)
+    check(disk.do(GET_ID, 0, room=20) == b"12345678901234567890", "the guest reads another")
+    # Less room than that is an error.
+    disk.submit(GET_ID, 0, room=19)
+    disk.q[0].kick()
+    (head, n), = disk.q[0].wait(1)
+    at, room, status, *_ = disk.busy.pop((0, head))
+    check(disk.guest.read(status, 1) == b"\1" and n == 1, "a short one ended with", disk.guest.read(status, 1), n)
+    server.process.send_signal(signal.SIGCONT)
+    disk.load(20)
+    disk.settle()
+    disk.verify()
+    disk.guest.quit()
+    server.stop()
 
 
 def front_killed():
@@ -489,7 +512,7 @@ def main():
     os.makedirs(TMP)
     random.seed(1)
     try:
-        for test in (data, front_killed, server_killed, liars, news, lying_rings):
+        for test in (data, serial, front_killed, server_killed, liars, news, lying_rings):
             begin = time.monotonic()
             test()
             print(f"{test.__name__}: {time.monotonic() - begin:.1f} s", flush=True)

@@ -33,6 +33,7 @@ verify() {
 	for one in $all; do wait "$one" || poweroff -f; done
 }
 echo "guest: $(cat /sys/block/vda/size) and $(cat /sys/block/vdb/size) sectors"
+echo "guest: serial numbers \"$(cat /sys/block/vda/serial)\" and \"$(cat /sys/block/vdb/serial)\""
 echo "guest: begins"
 verify /dev/vda 8 /dev/vdb 8
 echo "guest: idle"
@@ -87,6 +88,7 @@ sed -e 's/>guest</>bad</' /guest.xml >/tmp/bad.xml
 vmi -q define /tmp/bad.xml 2>/dev/null && refused 'a.qcow2 is in use by another domain' vmi start bad
 until_says "8192 and 8192 sectors"
 vmi domblklist guest --columns target,source,format,capacity,state
+until_says 'serial numbers "served-one" and ""'
 until_says begins
 for i in 1 2 3; do
 	sleep 2
@@ -142,6 +144,7 @@ cat >"$tmp/guest.xml" <<'END'
         <source file='/img/base.qcow2'/>
       </backingStore>
       <target dev='vda' bus='virtio'/>
+      <serial>served-one</serial>
     </disk>
     <disk type='network' device='disk'>
       <driver name='qemu' type='raw'/>
