@@ -279,7 +279,7 @@ bool net_send(struct net_pair *p)
 				continue;
 			return false;
 		}
-		if (!p->serving) {
+		if (!p->serving[NET_TX]) {
 			stats(p)->tx_drop++;
 		} else {
 			len = writev(p->tap, c.iov, c.nr_out);

@@ -12,6 +12,8 @@
  *
  * Each pair of queues has a queue of the tap. Those that the driver does not use are
  * detached, or the kernel would leave frames there; which are, is in the state file.
+ * They send all the same: what the driver gave them before must come back, for TCP
+ * sends nothing again that it thinks is still on its way.
  *
  * The link is down, for the guest and for the tap's own carrier, where the manager
  * says so, and for good when the tap is removed. Then what the guest sends is lost.
@@ -129,7 +131,7 @@ static void tap_event(struct loop_op *op, int res)
 	/* Of a queue that is detached, an error means nothing; the first never is. */
 	if (p < net.pair + net.used && (res < 0 || (res & (POLLERR | POLLHUP | POLLNVAL))))
 		net_tap_gone(&net, res < 0 ? -res : ENODEV);
-	else if (p->serving)
+	else if (p->serving[NET_RX])
 		net.again |= net_receive(p);
 }
 
@@ -173,24 +175,23 @@ static void poll_tap(struct net_pair *p)
 	p->polled = true;
 }
 
-/* Frames move, or do so no more. What came while nobody served is old. */
-static void serve_pair(struct net_pair *p, bool on)
+/* Frames of a queue (q) of a pair move, or do so no more. What came while nobody served is old. */
+static void serve_queue(struct net_pair *p, unsigned int q, bool on)
 {
-	int rc = 0;
+	int rc;
 
-	if (on == p->serving)
+	if (on == p->serving[q])
 		return;
-	p->serving = on;
-	if (on && !net.resumed)
+	p->serving[q] = on;
+	if (on && q == NET_RX && !net.resumed)
 		net_drain(p);
-	for (unsigned int q = NET_RX; net.vhost && q <= NET_TX && !rc; q++) {
+	if (net.vhost) {
 		rc = vhost_tap(p->vhost, q, on ? p->tap : -1);
 		if (rc)
 			vhost_failed("tap", rc);
 		else if (on)
 			hand_kick(&p->hand[q]);
-	}
-	if (on && !net.vhost) {
+	} else if (on && q == NET_RX) {
 		poll_tap(p);
 		net.again |= net_receive(p);
 	}
@@ -200,8 +201,12 @@ static void serve(void)
 {
 	bool on = net.dev->started && link_up();
 
-	for (struct net_pair *p = net.pair; p < net.pair + net.nr_pairs; p++)
-		serve_pair(p, on && p < net.pair + net.used && net.dev->queue[p->rxq].enabled && net.dev->queue[p->txq].enabled);
+	for (struct net_pair *p = net.pair; p < net.pair + net.nr_pairs; p++) {
+		bool there = on && net.dev->queue[p->rxq].enabled && net.dev->queue[p->txq].enabled;
+
+		serve_queue(p, NET_RX, there && p < net.pair + net.used);
+		serve_queue(p, NET_TX, there);
+	}
 	net.resumed = false;
 }
 
@@ -343,7 +348,7 @@ static void net_kick(struct dev *d, unsigned int q)
 		control(d, q);
 	else if (q == p->txq)
 		net.again |= net_send(p);
-	else if (p->serving)
+	else if (p->serving[NET_RX])
 		net.again |= net_receive(p);
 }
 
@@ -354,9 +359,9 @@ static void again_event(struct loop_op *op, int res)
 	(void)res;
 	if (!net.dev->started || net.vhost)
 		return;
-	for (struct net_pair *p = net.pair; p < net.pair + net.used; p++) {
+	for (struct net_pair *p = net.pair; p < net.pair + net.nr_pairs; p++) {
 		net.again |= net_send(p);
-		if (p->serving)
+		if (p->serving[NET_RX])
 			net.again |= net_receive(p);
 	}
 }

@@ -51,7 +51,7 @@ struct net_pair {
 	struct net *net;
 	unsigned int rxq, txq;		/* numbers of its queues */
 	int tap, vhost;			/* the tap's queue; vhost: -1: frames go through this process */
-	bool serving;			/* frames move: started, link up, tap there, the driver uses it */
+	bool serving[2];		/* by queue, frames move: started, link up, tap there; RX: the driver uses the pair */
 	bool polled;
 	struct loop_op tap_op, err_op[2];
 	struct hand_ring hand[2];

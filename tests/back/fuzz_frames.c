@@ -32,7 +32,7 @@ static int far;			/* the tap's other side, a socket here */
 static void start(struct dev *d)
 {
 	net.mergeable = d->agreed & 1ull << VIRTIO_NET_F_MRG_RXBUF;
-	pair->serving = true;
+	pair->serving[NET_RX] = pair->serving[NET_TX] = true;
 	net_frames_reset(pair);
 }
 

@@ -422,6 +422,24 @@ def pairs():
     card.down()
 
 
+def fewer():
+    """What a driver gave a pair to send before it uses fewer leaves and comes back, though its doorbell is late:
+    TCP sends nothing again that it thinks is on its way. It is more than one round of vmi-back."""
+    card = Card(pairs=3).up(features=EVENT_IDX | INDIRECT | MRG | STATUS | CTRL_VQ | MQ).served()
+    g, q = card.guest, card.q[5]
+    for used in (1, 2):
+        check(card.command(4, 0, struct.pack("<H", 3)) == 0, "3 pairs were refused")
+        sent = [frame("host", 100 + n) for n in range(200)]
+        for n, f in enumerate(sent):
+            g.write(card.out + 512 * n, bytes(12) + f)
+            q.add(out=[(card.out + 512 * n, 12 + len(f))])
+        check(card.command(4, 0, struct.pack("<H", used)) == 0, f"{used} pairs were refused")
+        q.kick(always=True)
+        q.wait(len(sent))
+        check([card.socket.recv(2000) for _ in sent] == sent, "frames come out as others")
+    card.down()
+
+
 def link():
     """Down and up by the manager; the guest hears of it, and nothing passes meanwhile."""
     card = Card().up()
@@ -594,10 +612,10 @@ def refused():
 def main():
     namespace()
     random.seed(1)
-    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, link, gone, limits, killed, hostile, refused
+    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, fewer, link, gone, limits, killed, hostile, refused
     if sys.argv[1:] == ["vhost"]:
         Card.vhost = True
-        tests = both_ways, offloads, control, pairs, link, killed, vhost_hostile
+        tests = both_ways, offloads, control, pairs, fewer, link, killed, vhost_hostile
     for test in tests:
         try:
             begin = time.monotonic()
