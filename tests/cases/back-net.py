@@ -97,6 +97,11 @@ class Card:
         self.q[RX].kick()
         return self
 
+    def fetched(self):
+        """How many frames were read from the tap."""
+        with open("/proc/net/dev") as f:
+            return next(int(line.split(":")[1].split()[9]) for line in f if line.split(":")[0].strip() == self.name)
+
     def served(self):
         """It has started: what waited in the tap before is thrown away by now."""
         self.send(frame("host"))
@@ -194,6 +199,20 @@ def small_buffers():
     got = card.receive()
     check(len(got) == 1 and got[0][12:] == f, "the frame came out as others")
     check(struct.unpack_from("<H", got[0], 10)[0] == 17, "it took", struct.unpack_from("<H", got[0], 10)[0], "buffers")
+    # The link is down for a moment while one waits, and another in the tap, which is thrown away.
+    card.fill(4 - len(card.place))
+    card.q[RX].kick()
+    before = card.fetched()
+    card.socket.send(f := frame("guest", 5000))
+    until(lambda: card.fetched() > before, "the frame is not fetched")
+    card.socket.send(frame("guest", 5000))
+    card.guest.tell("link 0")
+    card.guest.tell("link 1")
+    for _ in range(13):
+        card.fill(1)
+        card.q[RX].kick()
+    got = card.receive()
+    check(len(got) == 1 and got[0][12:] == f, "a frame that waited while the link was down came out as others")
     # Killed while it waits: the frame is lost, no buffer is.
     card.fill(4 - len(card.place))
     card.q[RX].kick()
