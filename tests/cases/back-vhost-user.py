@@ -225,6 +225,8 @@ def serial():
     check(disk.up().do(GET_ID, 0, room=20).startswith(b"vhost_user_blk\0"), "the server's is lost")
     disk.guest.quit()
     disk = Disk(server.connect, extra=("serial=12345678901234567890",)).up()
+    # One that served a request was told all that it needs.
+    disk.do(READ, 0, room=BLOCK)
     server.process.send_signal(signal.SIGSTOP)
     check(disk.do(GET_ID, 0, room=20) == b"12345678901234567890", "the guest reads another")
     # Less room than that is an error.
