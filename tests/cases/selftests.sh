@@ -4,6 +4,8 @@
 # seconds: 300
 . tests/lib/case.sh
 
+# Both wait where another test builds them at the moment.
+echo "+ tests/debian/build, tests/selftests/build"
 tests/debian/build && tests/selftests/build || error "it could not be built (see the log)"
 tests/selftests/run --short --timeout 420 || fail "results differ (see the log)"
 pass

@@ -36,6 +36,8 @@ BUILD = os.environ.get("BUILD") or f"{CACHE}/build"
 QEMU = "qemu-system-x86_64"
 DEFAULT_CPU = "max,-vmx,-svm"
 GREETING = b"\nVMI-LAB-1\n"
+# tests/run: when a machine has to be given up, so that its test can say where it stood still.
+DEADLINE = float(os.environ.get("VMI_DEADLINE", 0))
 # The guest and the native kernel use the same clock and the same page tables.
 COMMON_ARGS = "nopti clocksource=tsc tsc=reliable"
 
@@ -358,12 +360,16 @@ class Machine:
         itself off after the command.
         """
         start = time.monotonic()
+        if DEADLINE:
+            timeout = min(timeout or DEADLINE, max(1, round(DEADLINE - time.time())))
+        # A file: QEMU would stand still at a pipe that nobody reads.
+        self.errors = tempfile.TemporaryFile()
         console, port = socket.socketpair(), socket.socketpair()
         args = self._qemu(self._initramfs(command, {}), False)
         args += ["-chardev", f"socket,id=console,fd={console[1].fileno()}", "-serial", "chardev:console",
                  "-chardev", f"socket,id=port,fd={port[1].fileno()}", "-serial", "chardev:port"]
         self.proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.PIPE, preexec_fn=die_with_parent,
+                                     stderr=self.errors, preexec_fn=die_with_parent,
                                      pass_fds=(console[1].fileno(), port[1].fileno()))
         console[1].close()
         port[1].close()
@@ -430,7 +436,8 @@ class Machine:
             return 0, "the command switched the machine off"
         if self.proc.poll() is None:
             self.proc.wait(5)
-        err = b"" if self.proc.poll() is None else self.proc.stderr.read()
+        self.errors.seek(0)
+        err = self.errors.read()
         if self.proc.poll() and err:
             line = err.decode(errors="replace").strip().splitlines()[-1]
             hint = f"; `{QEMU} -cpu help` lists them" if "CPU model" in line else ""

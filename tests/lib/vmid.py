@@ -63,7 +63,11 @@ class Vmid:
 
     def kill(self, sig=signal.SIGKILL):
         self.process.send_signal(sig)
-        self.process.wait()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            with open(f"{self.folder}/vmid.log", errors="replace") as f:
+                raise SystemExit(f"vmid does not end at signal {int(sig)}:\n" + f.read()[-2000:])
         self.log.close()
 
     def send(self, method, params, **flags):
