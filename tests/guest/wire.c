@@ -27,6 +27,7 @@
 #define LONGEST	60000		/* a datagram, in pieces of the MTU */
 #define TRIES	20
 #define ANSWER		2000		/* ms */
+#define SILENCE		90		/* seconds until a stream that stands still is given up */
 
 static _Noreturn void die(const char *fmt, ...)
 {
@@ -128,6 +129,21 @@ static int dial(const struct sockaddr_in *to)
 	die("nobody answers: %s", strerror(errno));
 }
 
+/* A block; (at): where it is in its stream. */
+static void receive(int fd, uint8_t *got, uint64_t at)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	ssize_t n;
+
+	for (size_t have = 0; have < BLOCK; have += n) {
+		if (poll(&p, 1, SILENCE * 1000) == 0)
+			die("nothing comes for %d s behind byte %lu", SILENCE, at + have);
+		n = recv(fd, got + have, BLOCK - have, 0);
+		if (n <= 0)
+			die("receiving breaks at %lu: %s", at + have, n ? strerror(errno) : "it ends");
+	}
+}
+
 static void stream(const struct sockaddr_in *to, uint64_t bytes, uint64_t seed)
 {
 	static uint8_t sent[BLOCK], want[BLOCK], got[BLOCK];
@@ -146,8 +162,7 @@ static void stream(const struct sockaddr_in *to, uint64_t bytes, uint64_t seed)
 	}
 	for (uint64_t at = 0; at < bytes; at += BLOCK) {
 		fill(want, BLOCK, &state);
-		if (recv(fd, got, BLOCK, MSG_WAITALL) != BLOCK)
-			die("receiving breaks at %lu: %s", at, strerror(errno));
+		receive(fd, got, at);
 		if (memcmp(got, want, BLOCK))
 			die("what came back at %lu is not what was sent", at);
 	}
