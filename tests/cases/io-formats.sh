@@ -3,6 +3,7 @@
 # proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers and vmid killed, disks that cannot be are refused, one comes and goes while the guest runs.
 # seconds: 75
 . tests/lib/case.sh
+. tests/lib/domain0.sh
 . tests/lib/io.sh
 
 storage_daemon "$tmp/root"
@@ -45,33 +46,14 @@ echo "guest: done"
 poweroff -f
 END
 cat >"$tmp/inside" <<'END'
-#!/bin/sh
-fail() { echo "FAIL $*"; ps; vmi list --all; vmi log guest | tail -n 30; grep -v "Log guest" /var/log/vmid.log; exit 1; }
-# until_says TEXT
-until_says() {
-	n=0
-	until vmi log guest 2>/dev/null | grep -q "guest: $1"; do
-		vmi log guest 2>/dev/null | grep "guest: FAIL" && fail "$1"
-		n=$((n + 1))
-		[ $n -lt 900 ] || fail "the guest never says \"$1\""
-		usleep 200000
-	done
-}
-# refused WORDS COMMAND...
-refused() {
-	words=$1
-	shift
-	"$@" >/tmp/said 2>&1 && fail "not refused: $*"
-	grep -q "$words" /tmp/said || { cat /tmp/said; fail "$* does not say \"$words\""; }
-}
+. /inside.sh
 # Of our own: what vmid starts has another user.
 serve() {
 	rm -f /tmp/nbd.sock
 	/usr/bin/qemu-storage-daemon --blockdev driver=file,filename=/img/nbd.raw,node-name=n --nbd-server addr.type=unix,addr.path=/tmp/nbd.sock \
 		--export type=nbd,id=e,node-name=n,name=data,writable=on &
 	own=$!
-	n=0
-	until [ -S /tmp/nbd.sock ]; do n=$((n + 1)); [ $n -lt 400 ] || fail "no NBD server"; usleep 100000; done
+	until_ok "no NBD server" [ -S /tmp/nbd.sock ]
 }
 serve
 /etc/vmi/domains || fail "vmid does not start"
@@ -107,13 +89,9 @@ for disk in vda vdb; do
 done
 vmi domstats guest | grep -q "block.1.wr.bytes=[1-9]" || fail "domstats has no counters"
 # Nothing is in flight: the next vmid goes on with servers of its own.
-victim=$(pidof vmid | tr ' ' '\n' | sort -n | head -n 1)
-kill -9 "$victim"
-n=0
-until vmi -q domblklist guest >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 400 ] || fail "vmid does not come back"; usleep 100000; done
-served() { vmi log guest --lifecycle | grep -c "vd[ab]: served again"; }
-n=0
-until [ "$(served)" = 2 ]; do n=$((n + 1)); [ $n -lt 100 ] || fail "the next vmid does not serve both disks"; usleep 200000; done
+kill_vmid
+both_served() { [ "$(vmi log guest --lifecycle | grep -c "vd[ab]: served again")" = 2 ]; }
+until_ok "the next vmid does not serve both disks" both_served
 # Nor now: the next servers go on, of the image and of the export.
 for p in $(pidof qemu-storage-daemon); do kill -9 "$p"; done
 serve
@@ -121,21 +99,14 @@ vmi attach-disk guest /img/live.qcow2 vdc --subdriver qcow2 || fail "attach-disk
 until_says "has more"
 vmi detach-disk guest vdc || fail "detach-disk"
 until_says done
-n=0
-until vmi domstate guest | grep -q "shut off"; do n=$((n + 1)); [ $n -lt 100 ] || fail "it does not end"; usleep 100000; done
+until_ok "it does not end" state_is "shut off"
 [ "$(pidof qemu-storage-daemon)" = "$own" ] || fail "a server was left"
 [ -z "$(ls /run/vmid/devices)" ] || fail "files were left: $(ls /run/vmid/devices)"
 vmi log guest | grep verified
 vmi log guest --lifecycle | grep "device vd"
 exit 0
 END
-cat >"$tmp/guest.xml" <<'END'
-<domain type='vmi'>
-  <name>guest</name>
-  <memory unit='MiB'>128</memory>
-  <vcpu>1</vcpu>
-  <os><type>pv</type><kernel>/srv/vmlinux</kernel><initrd>/srv/guest.cpio</initrd><cmdline>console=hvc0</cmdline></os>
-  <devices>
+guest_xml guest 128 /srv/guest.cpio <<'END'
     <disk type='file' device='disk'>
       <driver name='qemu' type='qcow2' discard='unmap'/>
       <source file='/img/a.qcow2'/>
@@ -154,14 +125,7 @@ cat >"$tmp/guest.xml" <<'END'
       <target dev='vdb' bus='virtio'/>
     </disk>
     <console type='pty'/>
-  </devices>
-</domain>
 END
 guest_with "$tmp/guest.cpio" "$tmp/main"
-cache=${VMI_CACHE:-$HOME/.cache/vmi}
-status 0 $LAB --mem 1024 --hv-append dom0_mem=512M --add "$tmp/guest.cpio:/srv/guest.cpio" --add "$cache/linux/vmlinux:/srv/vmlinux" \
-	--add "$tmp/root/usr" --add "$tmp/root/lib" --add "$tmp/root/lib64" \
-	--add "$tmp/img" --add "$tmp/guest.xml" --add "$tmp/inside" --console "$tmp/console" --timeout 220 -- sh /inside
-cat "$tmp/out"
-no_complaints "$tmp/console"
+in_domain0 --add "$tmp/root/usr" --add "$tmp/root/lib" --add "$tmp/root/lib64" --add "$tmp/img" --timeout 220
 pass
