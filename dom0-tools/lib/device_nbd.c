@@ -5,7 +5,7 @@
  * The manager connects, qemu-storage-daemon gets the connected socket: it has the
  * right to reach nothing else. Before a disk is attached the manager asks by itself
  * (NBD_OPT_INFO, over a connection of its own), so that a wrong name is an error at
- * once. A server that says nothing holds the caller up for TIMEOUT.
+ * once. A server that says nothing, or goes on and on, holds the caller up for TIMEOUT.
  *
  * Trust: the server not at all. It may lie about its disk; lengths that it says are bounded.
  */
@@ -103,9 +103,14 @@ static void keep_alive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &all, sizeof(all));
 }
 
-static int open_socket(const struct device *dev, int flags, unsigned int seconds)
+/* For each of these calls; 0: for ever. */
+static void wait_at_most(int fd, int what, uint64_t ns)
 {
-	const struct timeval wait = { .tv_sec = seconds };
+	setsockopt(fd, SOL_SOCKET, what, &(struct timeval){ ns / SECOND, ns % SECOND / 1000 }, sizeof(struct timeval));
+}
+
+static int open_socket(const struct device *dev, int flags, uint64_t wait)
+{
 	union address a;
 	socklen_t len = address_of(dev, &a);
 	int fd, rc;
@@ -115,8 +120,7 @@ static int open_socket(const struct device *dev, int flags, unsigned int seconds
 	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	wait_at_most(fd, SO_SNDTIMEO, wait);
 	if (!dev->source)
 		keep_alive(fd);
 	if (!connect(fd, &a.any, len) || (flags && errno == EINPROGRESS))
@@ -139,8 +143,13 @@ static void where(const struct device *dev, char out[160])
 		snprintf(out, 160, "%.100s port %u", dev->host, dev->port ? dev->port : PORT);
 }
 
-static bool take(int fd, void *data, size_t len)
+static bool take(int fd, uint64_t until, void *data, size_t len)
 {
+	uint64_t now = now_ns();
+
+	if (now + SECOND / 1000 > until)
+		return false;
+	wait_at_most(fd, SO_RCVTIMEO, until - now);
 	return recv(fd, data, len, MSG_WAITALL) == (ssize_t)len;
 }
 
@@ -158,13 +167,13 @@ static bool ask(int fd, uint32_t option, const void *data, uint32_t len)
 	return send(fd, &o, sizeof(o), MSG_NOSIGNAL) == sizeof(o) && (!len || send(fd, data, len, MSG_NOSIGNAL) == (ssize_t)len);
 }
 
-static bool begin(int fd, const char *name)
+static bool begin(int fd, uint64_t until, const char *name)
 {
 	uint32_t flags = htobe32(FIXED_NEWSTYLE), len = strlen(name), n = htobe32(len);
 	struct hello h;
 	char data[4 + NBD_NAME_MAX + 2] = "";
 
-	if (!take(fd, &h, sizeof(h)) || be64toh(h.magic) != NBD_MAGIC || be64toh(h.option) != NBD_OPTION || !(be16toh(h.flags) & FIXED_NEWSTYLE))
+	if (!take(fd, until, &h, sizeof(h)) || be64toh(h.magic) != NBD_MAGIC || be64toh(h.option) != NBD_OPTION || !(be16toh(h.flags) & FIXED_NEWSTYLE))
 		return false;
 	flags |= htobe32(be16toh(h.flags) & NO_ZEROES);
 	/* Then the name's length, the name, and no list of what we would like to know. */
@@ -174,20 +183,19 @@ static bool begin(int fd, const char *name)
 }
 
 /* The answer to OPT_INFO: its type, with what came with it. False: that is no NBD. */
-static bool answer(int fd, uint32_t *type, struct export *e, char text[200])
+static bool answer(int fd, uint64_t until, uint32_t *type, struct export *e, char text[200])
 {
 	struct reply r;
 
-	*e = (struct export){ .size = 0 };
 	*text = 0;
 	for (unsigned int i = 0; i < REPLIES_MAX; i++) {
 		char data[4096] = "";
 		uint32_t len;
 
-		if (!take(fd, &r, sizeof(r)) || be64toh(r.magic) != NBD_REPLY)
+		if (!take(fd, until, &r, sizeof(r)) || be64toh(r.magic) != NBD_REPLY)
 			return false;
 		len = be32toh(r.len);
-		if (len >= sizeof(data) || (len && !take(fd, data, len)))
+		if (len >= sizeof(data) || (len && !take(fd, until, data, len)))
 			return false;
 		*type = be32toh(r.type);
 		if (*type == REP_INFO && len == sizeof(*e) && data[0] == 0 && data[1] == INFO_EXPORT)
@@ -204,15 +212,16 @@ static bool answer(int fd, uint32_t *type, struct export *e, char text[200])
 int nbd_look(const struct device *dev, uint64_t *size, struct hv_error *err)
 {
 	const char *name = dev->export ? dev->export : "";
-	int fd = open_socket(dev, 0, TIMEOUT), rc = 0;
+	uint64_t until = now_ns() + TIMEOUT * SECOND;
+	int fd = open_socket(dev, 0, TIMEOUT * SECOND), rc = 0;
+	struct export e = { .size = 0 };
 	char at[160], text[200];
-	struct export e;
 	uint32_t type;
 
 	where(dev, at);
 	if (fd < 0)
 		return hv_fail(err, fd, "disk %s: no NBD server answers at %s: %s; start it first", dev->name, at, strerror(-fd));
-	if (!begin(fd, name) || !answer(fd, &type, &e, text))
+	if (!begin(fd, until, name) || !answer(fd, until, &type, &e, text))
 		rc = hv_fail(err, -EPROTO, "disk %s: what answers at %s is no NBD server, or says nothing for %d s", dev->name, at, TIMEOUT);
 	else if (type == REP_UNKNOWN)
 		rc = hv_fail(err, -ENOENT, "disk %s: the NBD server at %s has no export \"%s\"; qemu-img info or nbd-client -l tells which it has",

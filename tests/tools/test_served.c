@@ -187,8 +187,8 @@ static void images_are_locked(void)
 	devices_close(b);
 }
 
-/* One server of our own that says what it is told to, to one who asks. */
-static pid_t nbd_server(const char *path, const void *answer, size_t len)
+/* One server of our own that says what it is told to, to one who asks; and then this again and again, slowly. */
+static pid_t nbd_server(const char *path, const void *answer, size_t len, const void *then, size_t then_len)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int s = socket(AF_UNIX, SOCK_STREAM, 0), fd;
@@ -202,6 +202,8 @@ static pid_t nbd_server(const char *path, const void *answer, size_t len)
 	if (!pid) {
 		while ((fd = accept(s, NULL, NULL)) >= 0) {
 			(void)!write(fd, answer, len);
+			while (then_len && send(fd, then, then_len, MSG_NOSIGNAL) > 0)
+				usleep(500000);
 			while (read(fd, &c, 1) == 1)
 				;
 			close(fd);
@@ -217,6 +219,7 @@ static void nbd_that_cannot_be(void)
 	static const char hello[] = "NBDMAGICIHAVEOPT\0\1";
 	char sock[64], options[128];
 	struct device d = { .kind = DEVICE_SERVED, .name = "vda", .nbd = true, .source = sock, .export = "disk" };
+	uint64_t began;
 	pid_t pid;
 
 	if (!can_run("nbd_that_cannot_be"))
@@ -232,12 +235,19 @@ static void nbd_that_cannot_be(void)
 	refused(NULL, d, "has no export \"other\"");
 	nbd_end();
 	d.export = "disk";
-	pid = nbd_server(sock, "220 mail ready\r\n and more", 24);
+	pid = nbd_server(sock, "220 mail ready\r\n and more", 24, NULL, 0);
 	refused(NULL, d, "is no NBD server");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	pid = nbd_server(sock, hello, sizeof(hello) - 1);
+	pid = nbd_server(sock, hello, sizeof(hello) - 1, NULL, 0);
 	refused(NULL, d, "says nothing for 3 s");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	/* An answer with nothing in it, and no end of them. */
+	pid = nbd_server(sock, hello, sizeof(hello) - 1, "\0\3\xe8\x89\4Ue\xa9\0\0\0\6\0\0\0\3\0\0\0", 20);
+	began = now_ns();
+	refused(NULL, d, "says nothing for 3 s");
+	CU_ASSERT(now_ns() - began < 10 * SECOND);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	d.source = NULL;
