@@ -6,11 +6,12 @@
  * none of them. So its open() is referred to this process (seccomp's user
  * notification): for /proc/self/fd/N it gets descriptor N, which the manager
  * opened; everything else it may read as anybody may, for the loader and libraries,
- * and write nothing. Once it runs it starts no other program, opens no
+ * and write nothing. Once it runs it starts no other program and no other process, opens no
  * socket, and has no io_uring, which would open behind the filter's back.
  *
  * This process is the program's parent and the manager's child: told to end, or killed, it takes
- * the program along.
+ * the program along. So the program has no children that could stay, cannot undo that it dies with
+ * its parent, and sends signals to itself alone.
  *
  * Trust: the program may have been taken over by the guest whose disk it serves. The name that it
  * passes is read from its memory once; whatever that becomes meanwhile, it gets one of its own
@@ -37,15 +38,17 @@
 #include <linux/seccomp.h>
 
 #include "broker_handed.h"
+#include "util.h"
 
 #define FIRST		3
-#define END_TIME	1500		/* ms: to write down what it has, when it is to end */
+#define END_TIME	1500000000ull	/* ns: to write down what it has, when it is to end */
 #define PREFIX		"/proc/self/fd/"
 
 /* What a program that serves descriptors has no use for. */
 static const int refused[] = {
 	SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_getfd), SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(unshare),
+	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_getfd), SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo),
+	SCMP_SYS(pidfd_send_signal), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(unshare),
 	SCMP_SYS(setns), SCMP_SYS(chroot), SCMP_SYS(pivot_root), SCMP_SYS(fsopen), SCMP_SYS(open_tree), SCMP_SYS(move_mount),
 	SCMP_SYS(io_uring_setup), SCMP_SYS(userfaultfd), SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(keyctl), SCMP_SYS(add_key),
 	SCMP_SYS(request_key), SCMP_SYS(execveat), SCMP_SYS(openat2), SCMP_SYS(creat), SCMP_SYS(open_by_handle_at), SCMP_SYS(mkdir),
@@ -68,9 +71,16 @@ static int filter(void)
 
 	for (const int *nr = refused; !rc && *nr != -1; nr++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), *nr, 0);
-	/* Namespaces of its own would give it rights there. */
+	/* Threads, and neither processes nor namespaces, which would give it rights there. */
 	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, PR_SET_PDEATHSIG));
+	/* Its number stays the same. */
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, getpid()));
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETSIG));
 	/* glibc then uses clone(), whose flags can be seen. */
 	if (!rc)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
@@ -153,25 +163,29 @@ static void answer(int notify, unsigned int nr, bool *running)
 static void serve(int notify, int pidfd, int ctl, unsigned int nr)
 {
 	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN }, { .fd = notify, .events = POLLIN }, { .fd = ctl, .events = POLLRDHUP } };
-	bool running = false, told = false;
+	bool running = false;
+	uint64_t end = 0;		/* when it is killed */
 
 	for (;;) {
-		int n = poll(p, 3, told ? END_TIME : -1);
+		uint64_t now = now_ns();
 
-		if (n < 0 && errno != EINTR)
+		if (end && now >= end)
 			break;
+		if (poll(p, 3, end ? (int)((end - now) / 1000000) + 1 : -1) < 0) {
+			if (errno != EINTR)
+				break;
+			continue;
+		}
 		if (p[0].revents)
 			return;
 		if (p[1].revents & POLLIN)
 			answer(notify, nr, &running);
 		else if (p[1].revents)
 			p[1].fd = -1;
-		if (n == 0)
-			break;
 		if (p[2].revents) {
 			syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0);
 			p[2].fd = -1;
-			told = true;
+			end = now + END_TIME;
 		}
 	}
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

@@ -413,5 +413,60 @@ static void runs_with_what_it_is_handed(void)
 	sh("rm -rf %s", dir);
 }
 
+/* As a server that its guest has taken over: it wants to be there when its manager is gone. */
+static void none_outlives_its_manager(void)
+{
+	static const char program[] = "#!/usr/bin/python3\n"
+		"import ctypes, os, signal, sys\n"
+		"libc = ctypes.CDLL(None, use_errno=True)\n"
+		"call = lambda f, *a: getattr(libc, f)(*[ctypes.c_long(x) for x in a]) != -1 and sys.stderr.write(f + ' was done\\n')\n"
+		"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+		"up = os.open('/proc/%u' % os.getppid(), os.O_RDONLY)\n"
+		"try:\n"
+		"    os.fork() and sys.stderr.write('fork was done\\n')\n"
+		"except PermissionError:\n"
+		"    pass\n"
+		"call('vfork')\n"
+		"call('prctl', 1, 0)\n"				/* PR_SET_PDEATHSIG */
+		"call('fcntl', 3, 10, 19)\n"				/* F_SETSIG, SIGSTOP */
+		"call('syscall', 234, os.getppid(), os.getppid(), 19)\n"	/* tgkill */
+		"call('syscall', 424, up, 19, 0, 0)\n"			/* pidfd_send_signal */
+		"call('sigqueue', os.getppid(), 19, 0)\n"
+		"sys.stderr.write('{\"QMP\": 1}\\n')\n"
+		"while True:\n"
+		"    os.close(os.open('/dev/null', os.O_RDONLY))\n";
+	struct devices m = { .cfg = { .domid = 79, .event = on_event } };
+	struct slot *s = &m.slot[2];
+	struct hv_error err = { "" };
+	char path[] = "/tmp/test_served.server.XXXXXX";
+	int fd;
+
+	if (!can_run("none_outlives_its_manager"))
+		return;
+	fd = mkstemp(path);
+	CU_ASSERT(fd >= 0 && write(fd, program, sizeof(program) - 1) == sizeof(program) - 1 && !fchmod(fd, 0755));
+	close(fd);
+	sh("qemu-img create -q -f qcow2 %s 4M", image);
+	m.epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->dev = disk("vda");
+	s->open = NOTHING_OPEN;
+	s->server = NO_SERVER;
+	s->pidfd = -1;
+	CU_ASSERT_EQUAL_FATAL(images_open(&s->dev, &s->open, &err), 0);
+	devices_set_server(path);
+	*last = 0;
+	CU_ASSERT_TRUE(serves(&m, s));
+	CU_ASSERT_STRING_EQUAL(last, "");
+	close(s->server.ctl);
+	s->server.ctl = -1;
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 10000), 1);
+	server_kill(s);
+	server_close(&s->server);
+	device_close(&s->open);
+	devices_set_server(DAEMON);
+	close(m.epoll);
+	unlink(path);
+}
+
 TESTS("served", TEST(images_that_cannot_be), TEST(images_are_locked), TEST(nbd_that_cannot_be), TEST(exports_are_served),
-      TEST(runs_with_what_it_is_handed))
+      TEST(none_outlives_its_manager), TEST(runs_with_what_it_is_handed))
