@@ -26,6 +26,7 @@
 #include "devices_int.h"
 
 #define LINE_LONGEST	1024
+#define AT_ONCE		(512 << 10)	/* a socket holds less: who said so much is talking while it is read */
 #define LINES_MAX	20		/* in LINES_TIME */
 #define LINES_TIME	(10 * SECOND)
 #define SOUND		SECOND		/* one that served so long died of something else */
@@ -280,12 +281,14 @@ static void line(struct devices *m, struct slot *s, const char *text)
 		tell(m, DEVICE_EV_LOG, s, "%s", strncmp(text, "log ", 4) ? text : text + 4);
 }
 
-void back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *))
+bool back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *))
 {
 	char buf[LINE_LONGEST], *nl;
 	ssize_t n = -1;
 
-	while (*fd >= 0 && (n = recv(*fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+	for (size_t all = 0; *fd >= 0 && (n = recv(*fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0; all += n) {
+		if (all > AT_ONCE)
+			return false;
 		for (ssize_t i = 0; i < n; i++)
 			buf[i] = buf[i] == '\n' || (buf[i] >= ' ' && buf[i] < 127) ? buf[i] : '?';
 		sb_add(said, buf, n);
@@ -302,11 +305,15 @@ void back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said,
 		close(*fd);
 		*fd = -1;
 	}
+	return true;
 }
 
 void back_listen(struct devices *m, struct slot *s)
 {
-	back_lines(m, s, &s->ctl, &s->said, line);
+	if (back_lines(m, s, &s->ctl, &s->said, line))
+		return;
+	tell(m, DEVICE_EV_ERROR, s, "its back end talks without end: it is killed, and another one goes on");
+	back_kill(s);
 }
 
 bool back_is_over(const struct slot *s)

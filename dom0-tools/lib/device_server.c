@@ -263,7 +263,10 @@ static void line(struct devices *m, struct slot *s, const char *text)
 
 void server_listen(struct devices *m, struct slot *s)
 {
-	back_lines(m, s, &s->server.ctl, &s->server.said, line);
+	if (back_lines(m, s, &s->server.ctl, &s->server.said, line))
+		return;
+	snprintf(s->server.last, sizeof(s->server.last), "it talked without end");
+	server_kill(s);
 }
 
 void server_ended(struct devices *m, struct slot *s)

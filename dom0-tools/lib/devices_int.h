@@ -154,8 +154,8 @@ void back_kill(struct slot *s);
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
 void back_later(struct devices *m, struct slot *s, const char *why);	/* it is not there; the next one is started soon */
-/* The lines that came on *fd, which is closed at its end. */
-void back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *));
+/* The lines that came on *fd, which is closed at its end. False: they come without end, and something is lost. */
+bool back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *));
 unsigned int command_pass(struct command *c, int fd);
 __attribute__((format(printf, 2, 3))) void command_arg(struct command *c, const char *fmt, ...);
 

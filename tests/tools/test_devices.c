@@ -341,5 +341,34 @@ static void windows_that_lie_are_refused(void)
 	CU_ASSERT_PTR_NOT_NULL(windows(b));
 }
 
+static int other_end;
+static unsigned int heard;
+
+/* Whoever talks has said the next thing before this one is read. */
+static void more_and_more(struct devices *m, struct slot *s, const char *text)
+{
+	(void)m;
+	(void)s;
+	(void)text;
+	if (heard++ < 1000000)
+		(void)!write(other_end, "log once more\n", 14);
+}
+
+static void talk_without_end_is_not_heard_out(void)
+{
+	struct slot s = { .pidfd = -1 };
+	int pair[2];
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	other_end = pair[1];
+	CU_ASSERT_EQUAL(write(other_end, "log once\n", 9), 9);
+	CU_ASSERT_FALSE(back_lines(NULL, &s, &pair[0], &s.said, more_and_more));
+	CU_ASSERT(heard < 1000000);
+	sb_free(&s.said);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
-      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(windows_that_lie_are_refused))
+      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(windows_that_lie_are_refused),
+      TEST(talk_without_end_is_not_heard_out))
