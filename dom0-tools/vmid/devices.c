@@ -55,7 +55,7 @@ static void check(const struct dom_config *c, struct diag *d)
 	struct list l;
 
 	config_name_devices(named);
-	net_resolve(named, d);
+	net_resolve(named->kept[KEEP_DEVICES]->children, d);
 	list_make(&l, named, d);
 	devices = xcalloc(l.nr + 1, sizeof(*devices));
 	for (unsigned int i = 0; i < l.nr; i++)
@@ -212,7 +212,7 @@ int dev_open(struct domain *d, struct failure *f)
 	int rc = 0;
 
 	config_name_devices(d->live);
-	net_resolve(d->live, &diag);
+	net_resolve(d->live->kept[KEEP_DEVICES]->children, &diag);
 	list_make(&l, d->live, &diag);
 	if (diag.errors)
 		rc = fail(f, EX_BAD_CONFIG, NULL, "%s", diag.items[0].text);
@@ -272,11 +272,14 @@ int dev_attach_live(struct domain *d, const xmlNode *dev, json_t **messages, str
 	struct dom_config *with = config_with_device(d->live, dev, &diag), *old = d->live;
 	struct device_item *it = NULL;
 	struct hv_error err = { "" };
+	xmlNode *added;
 
 	if (with) {
 		config_name_devices(with);
-		net_resolve(with, &diag);
-		it = device_item(xmlLastElementChild(with->kept[KEEP_DEVICES]), &diag);
+		added = xmlLastElementChild(with->kept[KEEP_DEVICES]);
+		/* What the others have, they have, whatever became of their networks. */
+		net_resolve(added, &diag);
+		it = device_item(added, &diag);
 		if (!it && !diag.errors)
 			diag_error(&diag, 0, "there is nothing to attach: an empty drive, or what this version keeps only");
 	}

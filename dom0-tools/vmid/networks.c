@@ -219,11 +219,9 @@ void net_load(bool autostart)
 	}
 }
 
-void net_resolve(const struct dom_config *c, struct diag *d)
+void net_resolve(xmlNode *first, struct diag *d)
 {
-	xmlNode *devices = c->kept[KEEP_DEVICES];
-
-	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
+	for (xmlNode *n = first; n; n = n->next) {
 		xmlNode *source = xml_child(n, "source");
 		char *type = xml_attr(n, "type"), *name = xml_attr(source, "network");
 		const struct vnet *v = name ? find(name) : NULL;

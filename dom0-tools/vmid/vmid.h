@@ -168,8 +168,8 @@ int diag_fail(const struct diag *d, json_t **messages, struct failure *f);
 /* ---- networks.c ---- */
 struct network;
 void net_load(bool autostart);		/* before dom_load() */
-/* The bridge of each interface of a network, into its <source>; an error in d for each whose network is not active. */
-void net_resolve(const struct dom_config *c, struct diag *d);
+/* Of this device and those after it: the bridge of each interface of a network, into its <source>; an error in d for each whose network is not active. */
+void net_resolve(xmlNode *first, struct diag *d);
 
 /* ---- console.c ---- */
 struct conn;
