@@ -95,9 +95,11 @@ static int attach(struct conn *c, json_t *params, json_t **reply, struct failure
 	}
 	if (messages)
 		json_object_set_new(*reply, "messages", messages);
+	else if (!rc)
+		json_object_set_new(*reply, "name", json_string(dom_name(d)));
 	xmlFreeNode(dev);
 	diag_free(&diag);
-	return rc ? rc : done(d, reply);
+	return rc;
 }
 
 /* Which device: "xml", or "kind" and "key". False: *f. */
