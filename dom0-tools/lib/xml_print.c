@@ -11,10 +11,11 @@
 
 #include "config.h"
 
-static void put_quoted(struct strbuf *b, const char *s)
+/* Text keeps its quotes and lines; a value in quotes cannot. */
+static void put_escaped(struct strbuf *b, const char *s, const char *as_it_is)
 {
 	for (; *s; s++) {
-		switch (*s) {
+		switch (strchr(as_it_is, *s) ? 0 : *s) {
 		case '&':
 			sb_puts(b, "&amp;");
 			break;
@@ -36,27 +37,14 @@ static void put_quoted(struct strbuf *b, const char *s)
 	}
 }
 
-/* Text keeps its quotes and lines. */
+static void put_quoted(struct strbuf *b, const char *s)
+{
+	put_escaped(b, s, "");
+}
+
 static void put_text(struct strbuf *b, const char *s)
 {
-	for (; *s; s++) {
-		switch (*s) {
-		case '&':
-			sb_puts(b, "&amp;");
-			break;
-		case '<':
-			sb_puts(b, "&lt;");
-			break;
-		case '>':
-			sb_puts(b, "&gt;");
-			break;
-		case '\r':
-			sb_puts(b, "&#13;");
-			break;
-		default:
-			sb_add(b, s, 1);
-		}
-	}
+	put_escaped(b, s, "'\t\n");
 }
 
 static void put_element(struct strbuf *b, int indent, const char *name, const char *text)
