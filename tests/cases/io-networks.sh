@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, vmid killed, the network removed; what is missing is said.
-# seconds: 45
+# proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, an isolated network not; vmid killed, the network removed; what is missing is said.
+# seconds: 55
 . tests/lib/case.sh
 . tests/lib/domain0.sh
 . tests/lib/io.sh
@@ -17,6 +17,9 @@ export PATH=/sbin:/bin
 exec >/dev/hvc0 2>&1
 ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
 echo "guest: address $(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
+# Another network, of guests that are to be by themselves.
+nc -w 2 10.78.0.2 9 </dev/null
+echo "guest: knocked"
 # A transfer waits while the link is down.
 (while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do usleep 200000; done; echo "guest: the link is down") &
 n=0
@@ -52,9 +55,24 @@ refused "active already" vmi net-start default
 vmi net-list
 vmi net-info default
 vmi net-dumpxml default
+# An isolated network with somebody on it.
+vmi -q net-define /inner.xml && vmi -q net-start inner || fail "the network inner"
+ip link add inner type veth && brctl addif vmibr2 inner && ifconfig inner up || fail "no veth in vmibr2"
+peer=$(basename /sys/class/net/veth*)
+export peer
+unshare -n sh -c 'echo $$ >/tmp/inner; until ifconfig $peer 10.78.0.2 netmask 255.255.255.0 up 2>/dev/null; do usleep 100000; done; exec sleep 1000' &
+until [ -s /tmp/inner ]; do usleep 100000; done
+ip link set "$peer" netns "$(cat /tmp/inner)" || fail "no inner side"
+segments() { awk '/^Tcp: [0-9]/ { print $11 }' "/proc/$(cat /tmp/inner)/net/snmp"; }
 vmi -q start guest || fail "the guest does not start"
 vmi dumpxml guest | grep -q "network=.default. bridge=.vmibr0." || fail "the bridge is not in $(vmi dumpxml guest)"
 until_says "address 10.77.0.10"
+until_says knocked
+[ "$(segments)" = 0 ] || fail "what a guest of the network default sent arrived in the isolated one: $(segments) segments"
+arrives() { nc -w 2 10.78.0.2 9 </dev/null; [ "$(segments)" -gt 0 ]; }
+until_ok "domain 0 does not reach the isolated network" arrives
+kill -9 "$(cat /tmp/inner)"
+vmi -q net-destroy inner && vmi -q net-undefine inner || fail "the end of the network inner"
 until_says "round 2"
 kill_vmid
 vmi net-info default | grep -q "Active: *yes" || fail "the next vmid does not know that it is active"
@@ -85,6 +103,13 @@ vmi net-destroy default && vmi net-undefine default || fail "once more"
 [ -z "$(pidof udhcpd)" ] && [ -z "$(ls /run/vmi-network | grep -v leases)" ] || fail "left: $(ls /run/vmi-network)"
 [ -z "$(vmi net-list --all --name)" ] && [ -z "$(ls /var/lib/vmid | grep network)" ] || fail "it is not forgotten"
 exit 0
+END
+cat >"$tmp/inner.xml" <<'END'
+<network>
+  <name>inner</name>
+  <bridge name='vmibr2'/>
+  <ip address='10.78.0.1' netmask='255.255.255.0'/>
+</network>
 END
 cat >"$tmp/bad.xml" <<'END'
 <network>
