@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_alive.c - a back end that lives and does nothing: stopped, in an endless loop, or
- * in a call that never returns.
+ * device_alive.c - a back end, or the qemu-storage-daemon behind it, that lives and does nothing: stopped,
+ * in an endless loop, or in a call that never returns.
  *
- * It is asked a few times within cfg.patience, and answers from its main loop. One that
- * leaves all of these questions open is killed; its death is device_back.c's to handle, and
+ * It is asked a few times within cfg.patience, and answers from its main loop, where it serves, too. One that
+ * leaves all of these questions open is killed; its death is device_back.c's or device_server.c's to handle, and
  * the guest notices a pause. Questions are counted, not seconds: where the whole machine
  * stood still, only one of them is open. A process that sleeps in the kernel and cannot be woken (state D: its
- * disk is slow, or gone) is waiting: to kill it would not help.
+ * disk is slow, or gone) is waiting: to kill it would not help. So is a server that answers, and whose disk or
+ * NBD server has not: what it asked for there may still be done, and the next one's must not overtake it.
  *
  * Trust: one that its guest has taken over may answer and serve nothing, which harms that guest.
  */
@@ -19,15 +20,14 @@
 
 #define QUESTIONS	4
 
-void alive_begin(const struct devices *m, struct slot *s)
+void alive_begin(const struct devices *m, struct alive *a)
 {
-	s->asked = s->answered = s->missed = 0;
-	s->look_at = m->cfg.patience ? now_ns() + m->cfg.patience * SECOND / QUESTIONS : 0;
+	*a = (struct alive){ .look_at = m->cfg.patience ? now_ns() + m->cfg.patience * SECOND / QUESTIONS : 0 };
 }
 
-void alive_answer(struct slot *s, const char *number)
+void alive_answer(struct alive *a, const char *number)
 {
-	s->answered = strtoul(number, NULL, 10);
+	a->answered = strtoul(number, NULL, 10);
 }
 
 static char state_of(pid_t pid)
@@ -45,24 +45,50 @@ static char state_of(pid_t pid)
 	return state;
 }
 
+/* Its answers were read. 0: it is not time to ask; or the next question. -1: it hangs. */
+static int next_question(const struct devices *m, struct alive *a, pid_t pid, uint64_t now)
+{
+	if (!a->look_at || now < a->look_at)
+		return 0;
+	if (a->answered == a->asked)
+		a->missed = 0;
+	else if (state_of(pid) != 'D')
+		a->missed++;
+	if (a->missed < QUESTIONS) {
+		a->look_at = now + m->cfg.patience * SECOND / QUESTIONS;
+		return ++a->asked;
+	}
+	a->look_at = 0;
+	return -1;
+}
+
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now)
 {
-	if (s->pidfd < 0 || !s->look_at || now < s->look_at)
-		return;
-	/* An answer that is there, and was not read yet, counts. */
-	back_listen(m, s);
-	if (s->answered == s->asked)
-		s->missed = 0;
-	else if (state_of(s->pid) != 'D')
-		s->missed++;
-	if (s->missed < QUESTIONS) {
-		s->look_at = now + m->cfg.patience * SECOND / QUESTIONS;
-		back_tell(s, "alive %u\n", ++s->asked);
-		return;
+	struct server *v = &s->server;
+	int nr;
+
+	/* Answers that are there, and were not read yet, count. */
+	if (s->pidfd >= 0 && s->alive.look_at && now >= s->alive.look_at) {
+		back_listen(m, s);
+		nr = next_question(m, &s->alive, s->pid, now);
+		if (nr > 0)
+			back_tell(s, "alive %d\n", nr);
+		if (nr < 0) {
+			tell(m, DEVICE_EV_ERROR, s, "its back end (process %d) has not answered for %u s: it is killed, and another one goes on. "
+			     "If that is not the last time: is domain 0 overloaded, or too little of its memory free? --device-timeout gives it longer",
+			     s->pid, m->cfg.patience);
+			back_kill(s);
+		}
 	}
-	s->look_at = 0;
-	tell(m, DEVICE_EV_ERROR, s, "its back end (process %d) has not answered for %u s: it is killed, and another one goes on. "
-	     "If that is not the last time: is domain 0 overloaded, or too little of its memory free? --device-timeout gives it longer",
-	     s->pid, m->cfg.patience);
-	back_kill(s);
+	if (v->pidfd >= 0 && v->alive.look_at && now >= v->alive.look_at) {
+		server_listen(m, s);
+		nr = next_question(m, &v->alive, v->pid, now);
+		if (nr > 0)
+			server_ask(s, nr);
+		if (nr < 0) {
+			tell(m, DEVICE_EV_ERROR, s, "its server, qemu-storage-daemon (process %d), has not answered for %u s: it is killed, and another "
+			     "one goes on. --device-timeout gives it longer", v->pid, m->cfg.patience);
+			server_kill(s);
+		}
+	}
 }

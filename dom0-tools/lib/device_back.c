@@ -233,7 +233,7 @@ void back_start(struct devices *m, struct slot *s)
 	}
 	s->ctl = pair[0];
 	s->phase = leaving ? P_LEAVING : P_STARTING;
-	alive_begin(m, s);
+	alive_begin(m, &s->alive);
 	watch(m, s->ctl, WATCH_CTL + (s - m->slot));
 	watch(m, s->pidfd, WATCH_END + (s - m->slot));
 }
@@ -264,7 +264,7 @@ static void line(struct devices *m, struct slot *s, const char *text)
 		return;
 	}
 	if (!strncmp(text, "alive ", 6)) {
-		alive_answer(s, text + 6);
+		alive_answer(&s->alive, text + 6);
 		return;
 	}
 	if (now - s->lines_at > LINES_TIME) {

@@ -223,6 +223,7 @@ const char *server_start(struct devices *m, struct slot *s)
 		server_close(v);
 		return "has no server: it could not be started";
 	}
+	alive_begin(m, &v->alive);
 	watch(m, v->ctl, WATCH_SERVER + (s - m->slot));
 	watch(m, v->pidfd, WATCH_SERVER_END + (s - m->slot));
 	if (v->link >= 0)
@@ -239,6 +240,15 @@ static void server_tell(struct server *v, const char *command)
 		(void)!send(v->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void server_ask(struct slot *s, unsigned int number)
+{
+	char text[80];
+	int n = snprintf(text, sizeof(text), "{\"execute\":\"query-version\",\"id\":%u}\n", number);
+
+	if (s->server.ctl >= 0)
+		(void)!send(s->server.ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void line(struct devices *m, struct slot *s, const char *text)
 {
 	struct server *v = &s->server;
@@ -251,8 +261,13 @@ static void line(struct devices *m, struct slot *s, const char *text)
 			back_start(m, s);
 		return;
 	}
-	if (*text == '{')
-		return;			/* answers and events */
+	if (*text == '{') {
+		/* Answers and events; those to server_ask() have a number. */
+		end = strstr(text, "\"id\": ");
+		if (end)
+			alive_answer(&v->alive, end + 6);
+		return;
+	}
 	/* "qemu-storage-daemon: --blockdev {...}: what is wrong" */
 	end = strstr(text, "}: ");
 	text = end ? end + 3 : text;

@@ -69,8 +69,10 @@ void devices_set_timer(struct devices *m)
 
 		if (s->phase >= P_BACKOFF && (!next || at < next))
 			next = at ? at : next;
-		if (s->pidfd >= 0 && s->look_at && (!next || s->look_at < next))
-			next = s->look_at;
+		if (s->pidfd >= 0 && s->alive.look_at && (!next || s->alive.look_at < next))
+			next = s->alive.look_at;
+		if (s->server.pidfd >= 0 && s->server.alive.look_at && (!next || s->server.alive.look_at < next))
+			next = s->server.alive.look_at;
 	}
 	timerfd_settime(m->timer, TFD_TIMER_ABSTIME,
 			&(struct itimerspec){ .it_value = { .tv_sec = next / SECOND, .tv_nsec = next % SECOND } }, NULL);

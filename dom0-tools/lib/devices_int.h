@@ -38,6 +38,12 @@ struct opened {
 #define NOTHING_OPEN	((struct opened){ .fd = -1, .other = -1, .backing = { -1, -1, -1 } })
 _Static_assert(DEVICE_BACKINGS == 3, "NOTHING_OPEN has them all");
 
+/* Questions to a process that is to answer them (device_alive.c). */
+struct alive {
+	unsigned int asked, answered, missed;	/* the number of the last question, and answer; questions in a row that were left open */
+	uint64_t look_at;		/* when to ask again; 0: never */
+};
+
 /* The process that serves a disk to its back end (device_server.c). */
 struct server {
 	int ctl, pidfd;			/* -1: there is none */
@@ -45,6 +51,7 @@ struct server {
 	int link;			/* our copy of its connection to an NBD server, or -1 */
 	pid_t pid;
 	bool ready;
+	struct alive alive;
 	struct strbuf said;
 	unsigned int lines;
 	char last[200];			/* that it complained of */
@@ -92,8 +99,7 @@ struct slot {
 	bool serverless;		/* nobody serves its vhost-user socket, and that was said */
 	unsigned int restarts, deaths;	/* ever; one soon after the other */
 	uint64_t ready_at;		/* 0: not yet */
-	unsigned int asked, answered, missed;	/* the number of the last question, and answer; questions in a row that were left open */
-	uint64_t look_at;		/* when to ask again; 0: never */
+	struct alive alive;		/* of the back end */
 	unsigned int lines;		/* said since `lines_at` */
 	uint64_t lines_at;
 };
@@ -163,11 +169,12 @@ bool back_is_over(const struct slot *s);
 void back_wait(struct slot *s, int ms);		/* until it is over */
 
 /* device_alive.c */
-void alive_begin(const struct devices *m, struct slot *s);	/* of a new process */
-void alive_answer(struct slot *s, const char *number);
+void alive_begin(const struct devices *m, struct alive *a);	/* of a new process */
+void alive_answer(struct alive *a, const char *number);
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
 /* device_server.c */
 const char *server_start(struct devices *m, struct slot *s);	/* NULL, or why it is not: "has no ..." */
+void server_ask(struct slot *s, unsigned int number);		/* a question of device_alive.c */
 void server_listen(struct devices *m, struct slot *s);		/* its control socket is readable */
 void server_ended(struct devices *m, struct slot *s);		/* its pidfd is readable */
 void server_link_ended(struct devices *m, struct slot *s);

@@ -33,6 +33,9 @@ verify() {
 	done
 	for one in $all; do wait "$one" || poweroff -f; done
 }
+# On a busy machine a server starts later than the kernel waits for its disk.
+wait_that [ -e /dev/vda ]
+wait_that [ -e /dev/vdb ]
 echo "guest: $(cat /sys/block/vda/size) and $(cat /sys/block/vdb/size) sectors"
 echo "guest: serial numbers \"$(cat /sys/block/vda/serial)\" and \"$(cat /sys/block/vdb/serial)\""
 echo "guest: begins"

@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/build.h"
@@ -276,22 +278,22 @@ static void a_back_end_that_hangs_is_killed(void)
 	}
 	s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
 	CU_ASSERT_FATAL(s->pidfd >= 0);
-	alive_begin(&m, s);
+	alive_begin(&m, &s->alive);
 	/* It answers, late, but each time: for hours. */
 	for (int i = 0; i < 2000; i++) {
 		now += 8 * SECOND;
 		alive_on_time(&m, s, now);
-		CU_ASSERT_EQUAL(question(pair[1]), s->asked);
+		CU_ASSERT_EQUAL(question(pair[1]), s->alive.asked);
 		if (i % 4 == 3) {
-			snprintf(answer, sizeof(answer), "alive %u\n", s->asked);
+			snprintf(answer, sizeof(answer), "alive %u\n", s->alive.asked);
 			CU_ASSERT(write(pair[1], answer, strlen(answer)) > 0);
 		}
 	}
-	CU_ASSERT_EQUAL(s->asked, 2000);
+	CU_ASSERT_EQUAL(s->alive.asked, 2000);
 	/* However long nobody looked, that is one question. */
 	now += 3600 * SECOND;
 	alive_on_time(&m, s, now);
-	CU_ASSERT(!back_is_over(s) && s->look_at > now);
+	CU_ASSERT(!back_is_over(s) && s->alive.look_at > now);
 	/* An answer to another question, and other words, are none. */
 	CU_ASSERT(write(pair[1], "alive 7\nlog alive\nalive x\n", 27) == 27);
 	for (int i = 0; i < 4; i++) {
@@ -302,13 +304,72 @@ static void a_back_end_that_hangs_is_killed(void)
 	CU_ASSERT(strstr(last, "has not answered for 30 s") && strstr(last, "--device-timeout"));
 	back_wait(s, 10000);
 	CU_ASSERT(back_is_over(s));
-	CU_ASSERT_EQUAL(s->look_at, 0);
+	CU_ASSERT_EQUAL(s->alive.look_at, 0);
 	/* Nobody is asked where there is no limit. */
 	m.cfg.patience = 0;
-	alive_begin(&m, s);
+	alive_begin(&m, &s->alive);
 	alive_on_time(&m, s, now + 3600 * SECOND);
-	CU_ASSERT_EQUAL(s->asked, 0);
+	CU_ASSERT_EQUAL(s->alive.asked, 0);
 	slot_give_back(s);
+	close(pair[1]);
+}
+
+/* The number of the last question on a QMP socket, or 0. */
+static unsigned int query(int fd)
+{
+	char text[256] = "";
+	unsigned int nr = 0;
+
+	return recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0 && sscanf(text, "{\"execute\":\"query-version\",\"id\":%u}\n", &nr) == 1 ? nr : 0;
+}
+
+static void a_server_that_hangs_is_killed(void)
+{
+	struct devices m = { .cfg = { .patience = 30, .event = on_event } };
+	struct slot *s = &m.slot[0];
+	static const char others[] = "{\"event\": \"X\"}\n{\"return\": {}, \"id\": 7}\n";
+	struct server *v = &s->server;
+	uint64_t now = now_ns();
+	char answer[128];
+	int pair[2];
+
+	*s = (struct slot){ .phase = P_BACKOFF, .dev = { .name = "vda", .kind = DEVICE_SERVED }, .server = NO_SERVER, .ctl = -1, .pidfd = -1 };
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	v->ctl = pair[0];
+	v->pid = fork();
+	if (!v->pid) {
+		for (;;)
+			pause();
+	}
+	v->pidfd = syscall(SYS_pidfd_open, v->pid, 0);
+	CU_ASSERT_FATAL(v->pidfd >= 0);
+	alive_begin(&m, &v->alive);
+	/* Any answer to the question is one, late, too. */
+	for (int i = 0; i < 100; i++) {
+		now += 8 * SECOND;
+		alive_on_time(&m, s, now);
+		CU_ASSERT_EQUAL(query(pair[1]), v->alive.asked);
+		if (i % 4 == 3) {
+			snprintf(answer, sizeof(answer), i % 8 == 3 ? "{\"return\": {}, \"id\": %u}\n" : "{\"id\": %u, \"error\": {\"class\": \"X\"}}\n", v->alive.asked);
+			CU_ASSERT(write(pair[1], answer, strlen(answer)) > 0);
+		}
+	}
+	CU_ASSERT_EQUAL(v->alive.asked, 100);
+	*last = 0;
+	now += 8 * SECOND;
+	alive_on_time(&m, s, now);
+	/* Events and answers of before are none. */
+	CU_ASSERT(write(pair[1], others, strlen(others)) == (ssize_t)strlen(others));
+	for (int i = 0; i < 4; i++) {
+		CU_ASSERT(poll(&(struct pollfd){ .fd = v->pidfd, .events = POLLIN }, 1, 0) == 0 && !*last);
+		now += 8 * SECOND;
+		alive_on_time(&m, s, now);
+	}
+	CU_ASSERT(strstr(last, "its server, qemu-storage-daemon") && strstr(last, "has not answered for 30 s"));
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = v->pidfd, .events = POLLIN }, 1, 10000), 1);
+	CU_ASSERT_EQUAL(v->alive.look_at, 0);
+	waitpid(v->pid, NULL, 0);
+	server_close(v);
 	close(pair[1]);
 }
 
@@ -370,5 +431,5 @@ static void talk_without_end_is_not_heard_out(void)
 }
 
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
-      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(windows_that_lie_are_refused),
+      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed), TEST(windows_that_lie_are_refused),
       TEST(talk_without_end_is_not_heard_out))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_served.c - Disks that qemu-storage-daemon serves: descriptions and images that cannot be are refused with their reason; the server runs as a user who may open nothing, serves what it is handed, and is gone when it is told.
+ * test_served.c - Disks that qemu-storage-daemon serves: descriptions and images that cannot be are refused with their reason; the server runs as a user who may open nothing, serves what it is handed, is replaced when it is stopped, and is gone when it is told.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -339,6 +339,35 @@ static void exports_are_served(void)
 	serves_an_export(d, options);
 }
 
+/* Questions at times that need not pass: it answers them, until it is stopped. */
+static void stopped_one_is_noticed(struct devices *m, struct slot *s, pid_t pid)
+{
+	struct alive *a = &s->server.alive;
+	uint64_t now = now_ns();
+
+	m->cfg.patience = 30;
+	alive_begin(m, a);
+	for (int i = 0; i < 8; i++) {
+		now += 8 * SECOND;
+		alive_on_time(m, s, now);
+		for (int wait = 0; wait < 100 && a->answered != a->asked; wait++) {
+			poll(&(struct pollfd){ .fd = s->server.ctl, .events = POLLIN }, 1, 100);
+			server_listen(m, s);
+		}
+		CU_ASSERT(a->answered == a->asked && (int)a->asked == i + 1);
+	}
+	CU_ASSERT_EQUAL(kill(pid, SIGSTOP), 0);
+	for (int i = 0; i < 5; i++) {
+		CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 0), 0);
+		now += 8 * SECOND;
+		alive_on_time(m, s, now);
+	}
+	CU_ASSERT_PTR_NOT_NULL(strstr(last, "vda: its server, qemu-storage-daemon"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(last, "has not answered for 30 s: it is killed"));
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 10000), 1);
+	m->cfg.patience = 0;
+}
+
 static void runs_with_what_it_is_handed(void)
 {
 	struct devices m = { .cfg = { .domid = 77, .event = on_event }, .dir = dir };
@@ -384,6 +413,12 @@ static void runs_with_what_it_is_handed(void)
 	CU_ASSERT_TRUE_FATAL(serves(&m, s));
 	fd = connect_as(&features, &cred, s);
 	CU_ASSERT(cred.pid != first);
+	close(fd);
+	/* Stopped, and another one. */
+	stopped_one_is_noticed(&m, s, cred.pid);
+	server_ended(&m, s);
+	CU_ASSERT_TRUE_FATAL(serves(&m, s));
+	fd = connect_as(&features, &cred, s);
 	close(fd);
 	/* Its manager goes: it ends by itself. */
 	close(s->server.ctl);
