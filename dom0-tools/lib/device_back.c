@@ -117,6 +117,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", dev->device_id);
+		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
 		if (dev->serial)
 			command_arg(c, "serial=%s", dev->serial);
 		break;
@@ -126,6 +127,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", VIRTIO_ID_BLOCK);
+		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
 		/* Without one: none, as other disks have. The server's is the same for all. */
 		command_arg(c, "serial=%s", dev->serial ? dev->serial : "");
 		break;
@@ -384,8 +386,8 @@ int devices_set_limits(struct devices *m, const char *name, const struct device_
 	struct slot *s = slot_find(m, name);
 	char text[128];
 
-	if (!s || s->dev.kind != DEVICE_BLOCK)
-		return hv_fail(err, -ENOENT, "there is no disk %s that is served here", name);
+	if (!s || (s->dev.kind != DEVICE_BLOCK && s->dev.kind != DEVICE_SERVED && s->dev.kind != DEVICE_VHOST_USER))
+		return hv_fail(err, -ENOENT, "there is no disk %s", name);
 	s->dev.limits = *limits;
 	back_tell(s, "limits %s\n", limits_text(limits, text));
 	return 0;

@@ -232,15 +232,8 @@ static void check_net(const struct devices *have, const struct device *dev, bool
 /* What another program's disks cannot have. */
 static void check_server(const struct device *dev, struct diag *d)
 {
-	bool limited = false;
-
-	for (unsigned int i = 0; i < DEVICE_LIMITS; i++)
-		limited |= dev->limits.of[i];
 	if (dev->errors > DEVICE_POLICY_REPORT || dev->rerrors > DEVICE_POLICY_REPORT)
 		diag_error(d, dev->line, "disk %s: its server reports errors to the guest: leave the policy out, or let it be report", dev->name);
-	if (limited)
-		diag_error(d, dev->line, "disk %s: its server moves the data, and has no limits: leave <iotune> out, or start a qemu-storage-daemon with a throttle (vhostuser)",
-			   dev->name);
 }
 
 static void check_vhost_user(const struct device *dev, bool start, struct diag *d)

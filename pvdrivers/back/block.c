@@ -33,12 +33,11 @@
 #include "blk.h"
 #include "dev.h"
 #include "disk.h"
-#include "throttle.h"
+#include "gate.h"
 
 #define QUEUE_SIZE	256
 #define SEG_MAX		(QUEUE_SIZE - 2)	/* with the header and the status a full indirect table */
 #define RETRY_NS	1000000000ull	/* what is held is tried again */
-#define LOOK_NS		20000000ull	/* what limits delay is looked at, at the latest */
 #define RANGE_MAX	(1u << 22)		/* sectors of a discard: 2 GiB, so that none takes too long */
 
 /* What becomes of a request that failed. */
@@ -48,7 +47,8 @@ static const char *const policies[] = { "report", "stop", "enospace", "ignore" }
 struct request {
 	struct loop_op op;
 	struct block *b;
-	struct request *next_free;	/* or the next one that is held or delayed */
+	struct request *next_free;	/* or the next one that is held */
+	struct gate_entry wait;		/* for a limit; without in_flight */
 	struct ring_chain c;
 	unsigned int queue;
 	uint32_t type, flags;
@@ -79,10 +79,7 @@ struct block {
 	enum policy on_read, on_write;
 	struct request *held;		/* failed, and wait for their next try; without in_flight */
 	struct loop_timer retry;
-	struct throttle limits;
-	struct request *delayed[2], **last[2];	/* reads and writes that wait for a limit, in order; without in_flight */
-	bool writes_first;		/* the next time, so that neither takes all of a limit of both */
-	struct loop_timer look;
+	struct gate gate;
 };
 
 static struct block block = { .fd = -1 };
@@ -305,41 +302,14 @@ static void begin_transfer(struct request *r)
 		submit(r);
 }
 
-/* What the limits let through by now. */
-static void admit(void *arg)
+static void begin_waiting(struct gate_entry *e)
 {
-	struct block *b = arg;
-
-	b->writes_first = !b->writes_first;
-	for (unsigned int i = 0; i < 2; i++) {
-		bool write = i != b->writes_first;
-		struct request *r;
-
-		while (b->d->started && !b->alone && (r = b->delayed[write]) && !throttle_ask(&b->limits, write, r->len, loop_now())) {
-			b->delayed[write] = r->next_free;
-			if (!r->next_free)
-				b->last[write] = &b->delayed[write];
-			begin_transfer(r);
-		}
-	}
-	if (b->delayed[0] || b->delayed[1])
-		loop_time(&b->look, LOOK_NS);
+	begin_transfer((struct request *)((char *)e - offsetof(struct request, wait)));
 }
 
-static void begin_limited(struct request *r)
+static bool may_begin(void)
 {
-	struct block *b = r->b;
-	bool write = r->type == VIRTIO_BLK_T_OUT;
-	uint64_t wait = b->delayed[write] ? LOOK_NS : throttle_ask(&b->limits, write, r->len, loop_now());
-
-	if (!wait) {
-		begin_transfer(r);
-		return;
-	}
-	r->next_free = NULL;
-	*b->last[write] = r;
-	b->last[write] = &r->next_free;
-	loop_time(&b->look, wait < LOOK_NS ? wait : LOOK_NS);
+	return block.d->started && !block.alone;
 }
 
 /* Another try of all that is held. */
@@ -429,10 +399,8 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 			return;
 		}
 		r->offset = what.sector * SECTOR;
-		if (r->len && (b->limits.any || b->delayed[0] || b->delayed[1]))
-			begin_limited(r);
-		else if (r->len)
-			begin_transfer(r);
+		if (r->len)
+			gate_pass(&b->gate, &r->wait, r->type == VIRTIO_BLK_T_OUT, r->len);
 		else
 			give_back(r, VIRTIO_BLK_S_OK);
 		return;
@@ -555,18 +523,20 @@ static void block_config_written(struct dev *d)
 static void block_stop(struct dev *d)
 {
 	struct block *b = d->priv;
-	struct request *r, **lists[] = { &b->held, &b->delayed[0], &b->delayed[1] };
+	struct gate_entry *e;
+	struct request *r;
 
 	/* What waits stays in the state file, for the next back end, or until the reset is done. */
-	for (unsigned int i = 0; i < 3; i++) {
-		while ((r = *lists[i])) {
-			*lists[i] = r->next_free;
-			r->next_free = b->free;
-			b->free = r;
-		}
+	while ((r = b->held)) {
+		b->held = r->next_free;
+		r->next_free = b->free;
+		b->free = r;
 	}
-	b->last[0] = &b->delayed[0];
-	b->last[1] = &b->delayed[1];
+	while ((e = gate_drop(&b->gate))) {
+		r = (struct request *)((char *)e - offsetof(struct request, wait));
+		r->next_free = b->free;
+		b->free = r;
+	}
 	d->state->block.held = 0;
 	/* The next driver's cache is on again. */
 	if (!d->quitting && d->state->block.through)
@@ -607,9 +577,7 @@ static void block_init(struct dev *d)
 	b->d = d;
 	disk_open(&b->disk, b->fd, b->readonly, b->cache);
 	b->retry = (struct loop_timer){ .fn = retry, .arg = b };
-	b->look = (struct loop_timer){ .fn = admit, .arg = b };
-	b->last[0] = &b->delayed[0];
-	b->last[1] = &b->delayed[1];
+	gate_init(&b->gate, may_begin, begin_waiting);
 	d->state->block.held = 0;
 	d->nr_queues = d->queues;
 	d->size_max = QUEUE_SIZE;
@@ -659,8 +627,7 @@ static bool block_arg(struct dev *d, const char *name, const char *value)
 	} else if (!strcmp(name, "cache")) {
 		b->cache = strdup(value);
 	} else if (!strcmp(name, "limits")) {
-		if (!throttle_set(&b->limits, value))
-			die("limits=%s: give six numbers: bytes a second of all, of reads, of writes, and requests; 0: no limit", value);
+		gate_arg(&b->gate, value);
 	} else if (!strcmp(name, "errors")) {
 		b->on_write = policy_arg(name, value);
 	} else if (!strcmp(name, "rerrors")) {
@@ -681,12 +648,8 @@ static bool block_told(struct dev *d, const char *line)
 		retry(b);
 		return true;
 	}
-	if (!strncmp(line, "limits ", 7)) {
-		if (!throttle_set(&b->limits, line + 7))
-			return false;
-		admit(b);
-		return true;
-	}
+	if (!strncmp(line, "limits ", 7))
+		return gate_set(&b->gate, line + 7);
 	if (strcmp(line, "resize"))
 		return false;
 	b->disk.size = disk_size(&b->disk);

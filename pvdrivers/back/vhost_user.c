@@ -4,8 +4,8 @@
  * qemu-storage-daemon: qcow2, NBD, LUKS.
  *
  * This process stands between guest and server. It takes requests from the guest's
- * ring, notes them as in flight (state.h), counts them, and passes their heads on in a shadow of
- * the ring (shadow.h), in memory of its own. Table and data stay where they are: the
+ * ring, notes them as in flight (state.h), counts them, holds them back where a limit (gate.h)
+ * wants that, and passes their heads on in a shadow of the ring (shadow.h), in memory of its own. Table and data stay where they are: the
  * server reads them out of the windows. What comes back is checked, and given back.
  *
  * Whoever dies, the next process of this kind gets a new connection, begins with
@@ -36,7 +36,8 @@
  *
  * Invariant: after stop() the server has nothing of the guest's under way.
  * Trust:     neither guest nor server. The guest's chains are checked before they are
- *            passed on; the server reads the table again, and checks for itself. It is
+ *            passed on; the server reads the table again, and checks for itself: a guest
+ *            that changes it meanwhile spoils its counters, and may get past its limits. It is
  *            another process: vu.c and shadow.c check what it says. A server that lies
  *            is left as one that died, and cannot break the device; the guest can.
  */
@@ -57,6 +58,7 @@
 #include <seccomp.h>
 
 #include "blk.h"
+#include "gate.h"
 #include "hand.h"
 #include "shadow.h"
 #include "vu.h"
@@ -77,8 +79,12 @@
 
 _Static_assert(offsetof(struct virtio_blk_config, write_zeroes_may_unmap) < CONFIG_SIZE, "the configuration ends after it");
 
-/* Of a request that the server has, for the counters. */
+/* Of a request that the server has, or that waits for a limit. */
 struct note {
+	struct gate_entry wait;
+	unsigned int queue;
+	uint16_t head;
+	uint32_t room;
 	uint32_t type;
 	uint64_t bytes, began;
 	const uint8_t *status;
@@ -98,6 +104,7 @@ static struct queue queue[VMI_BUS_QUEUES];
 static struct mem_window shadows = { .fd = -1 };
 static char serial[VIRTIO_BLK_ID_BYTES];
 static bool own_serial;			/* the server is not asked */
+static struct gate gate;
 static struct iovec pieces[QUEUE_SIZE];	/* of the request that is looked at */
 static struct loop_op server_op, news_op;
 static struct dev *dev;
@@ -110,6 +117,8 @@ static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
 		d->device = arg_u64(name, value, VIRTIO_ID_BLOCK, VIRTIO_ID_BLOCK);
 	else if (!strcmp(name, "serial"))
 		blk_serial(serial, value), own_serial = true;
+	else if (!strcmp(name, "limits"))
+		gate_arg(&gate, value);
 	else
 		return false;
 	return true;
@@ -149,12 +158,38 @@ static void load_config(struct dev *d)
 
 /* ---- requests ---- */
 
-static void pass_on(struct queue *k, const struct ring_chain *c, const struct blk_request *r)
+static bool may_begin(void)
+{
+	return dev->started;
+}
+
+/* The server sees it with the next show(). */
+static void pass_on(struct gate_entry *e)
+{
+	struct note *n = (struct note *)((char *)e - offsetof(struct note, wait));
+
+	shadow_add(&queue[n->queue].shadow, n->head, n->room);
+}
+
+static void show(struct queue *k)
+{
+	if (shadow_show(&k->shadow))
+		hand_kick(&k->ring);
+}
+
+static void begin(unsigned int q, const struct ring_chain *c, const struct blk_request *r)
 {
 	bool range = r->type == VIRTIO_BLK_T_DISCARD || r->type == VIRTIO_BLK_T_WRITE_ZEROES;
+	struct note *n = &queue[q].note[c->head];
 
-	k->note[c->head] = (struct note){ r->type, range ? blk_range_bytes(r) : r->len, loop_now(), r->status };
-	shadow_add(&k->shadow, c->head, c->in);
+	*n = (struct note){
+		.queue = q, .head = c->head, .room = c->in, .type = r->type, .status = r->status, .began = loop_now(),
+		.bytes = range ? blk_range_bytes(r) : r->len,
+	};
+	if (r->len && (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_OUT))
+		gate_pass(&gate, &n->wait, r->type == VIRTIO_BLK_T_OUT, r->len);
+	else
+		pass_on(&n->wait);
 }
 
 static void identify(unsigned int q, const struct ring_chain *c, const struct blk_request *r)
@@ -186,10 +221,9 @@ static void take(struct dev *d, unsigned int q)
 			if (r.type == VIRTIO_BLK_T_GET_ID && own_serial)
 				identify(q, &c, &r);
 			else
-				pass_on(k, &c, &r);
+				begin(q, &c, &r);
 		}
-		if (shadow_show(&k->shadow))
-			hand_kick(&k->ring);
+		show(k);
 	} while (dev_listen(d, q));
 }
 
@@ -228,8 +262,12 @@ static void collect_all(void)
 
 static void vhost_user_settle(struct dev *d)
 {
-	for (unsigned int q = 0; q < d->nr_queues; q++)
+	for (unsigned int q = 0; q < d->nr_queues; q++) {
+		/* What has waited long enough. */
+		if (queue[q].running && d->started)
+			show(&queue[q]);
 		dev_publish(d, q);
+	}
 }
 
 /* ---- events ---- */
@@ -359,7 +397,16 @@ static void drain(void *arg)
 static void vhost_user_stop(struct dev *d)
 {
 	(void)d;
+	/* What waits is in flight in the state file: the next one's, or forgotten with the reset. */
+	while (gate_drop(&gate))
+		;
 	drain(NULL);
+}
+
+static bool vhost_user_told(struct dev *d, const char *line)
+{
+	(void)d;
+	return !strncmp(line, "limits ", 7) && gate_set(&gate, line + 7);
 }
 
 static void vhost_user_kick(struct dev *d, unsigned int q)
@@ -411,6 +458,7 @@ static void vhost_user_init(struct dev *d)
 	make_shadows(d);
 	if (vu_memory(&vu, &d->mem, &shadows))
 		die("%s", vu_why());
+	gate_init(&gate, may_begin, pass_on);
 	d->size_max = QUEUE_SIZE;
 	d->features = vu.features & FEATURES;
 	d->withheld = BIT(VIRTIO_RING_F_INDIRECT_DESC) & ~vu.features;
@@ -430,7 +478,8 @@ const struct dev_ops vhost_user_ops = {
 	.name = "vhost-user",
 	.help = "  socket=FD          connected to a vhost-user server, which serves this device alone\n"
 		"  device=2           what it is: a disk\n"
-		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n",
+		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n"
+		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n",
 	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), -1 },
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
 	.arg = vhost_user_arg,
@@ -439,4 +488,5 @@ const struct dev_ops vhost_user_ops = {
 	.stop = vhost_user_stop,
 	.kick = vhost_user_kick,
 	.settle = vhost_user_settle,
+	.told = vhost_user_told,
 };

@@ -243,6 +243,52 @@ def serial():
     server.stop()
 
 
+def limits():
+    """Writes over a limit wait, while reads pass; who waits survives a front's death, goes with a reset, and goes on without the limit."""
+    server = Server("limits.qcow2")
+    disk = Disk(server.connect).up()
+    disk.load(20)
+    disk.settle()
+    disk.guest.quit()
+    # One write passes, and is paid for in an hour.
+    disk.extra = ("limits=0,0,1,0,0,0",)
+    disk.start()
+    disk.load(10, q=1)
+    disk.load(10)
+    writes = len(disk.busy)
+
+    def left():
+        for q in range(disk.queues):
+            disk.finish(q, disk.q[q].take())
+        return [b[3] for b in disk.busy.values()]
+
+    for sector in [s for s in disk.model if s not in {b[4] for b in disk.busy.values()}][:5]:
+        disk.submit(READ, sector, room=BLOCK)
+    disk.submit(FLUSH, 0)
+    disk.q[0].kick()
+    until(lambda: left() == [WRITE] * (writes - 1), "reads, a flush and the first write wait for the writes' limit")
+    disk.guest.kill()
+    disk.start()
+    disk.guest.tell("limits 0,0,0,0,0,0")
+    disk.settle()
+    disk.verify()
+    disk.guest.tell("limits 0,0,4096,0,0,0")
+    disk.load(20)
+    disk.guest.reset()
+    # What waited was not written, what did not wait may be.
+    for at, n, status, what, sector, data in disk.busy.values():
+        disk.model.pop(sector, None)
+    disk.up()
+    disk.guest.tell("limits 0,0,0,0,0,0")
+    disk.load(20)
+    disk.settle()
+    disk.verify()
+    disk.guest.tell("limits nonsense")
+    disk.guest.hear("not understood: limits nonsense")
+    disk.guest.quit()
+    server.stop()
+
+
 def front_killed():
     """The front is killed with requests in flight: each is done once, none is lost, and the server lives but for a bug of its own."""
     server = Server("killed.qcow2", writethrough="on")
@@ -514,7 +560,7 @@ def main():
     os.makedirs(TMP)
     random.seed(1)
     try:
-        for test in (data, serial, front_killed, server_killed, liars, news, lying_rings):
+        for test in (data, serial, limits, front_killed, server_killed, liars, news, lying_rings):
             begin = time.monotonic()
             test()
             print(f"{test.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
