@@ -24,7 +24,7 @@ cat >"$tmp/inside" <<'END'
 . /inside.sh
 serve() {
 	rm -f /tmp/disk.sock
-	qemu-storage-daemon --blockdev driver=file,filename=/image.qcow2,node-name=f \
+	/usr/bin/qemu-storage-daemon --blockdev driver=file,filename=/image.qcow2,node-name=f \
 		--blockdev driver=qcow2,file=f,node-name=d \
 		--export type=vhost-user-blk,id=e,node-name=d,writable=on,writethrough=on,addr.type=unix,addr.path=/tmp/disk.sock &
 	until_ok "qemu-storage-daemon does not start" [ -S /tmp/disk.sock ]
