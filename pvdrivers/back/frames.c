@@ -9,7 +9,8 @@
  * buffer is fetched from the ring once, and serves the first frame after that.
  *
  * A full receive ring leaves frames in the tap, where the kernel drops what is
- * too much.
+ * too much. Where there is a stream socket instead of a tap, it looks like one here; only
+ * that it never loses what is sent: the guest's ring waits.
  *
  * Limits: what is too much for the guest stays in the tap, too; what it may not send yet
  * stays in its ring.
@@ -62,6 +63,16 @@ static void went(struct shape *s, size_t bytes)
 {
 	if (s->average.rate)
 		shape_count(s, bytes, now());
+}
+
+static ssize_t from_tap(struct net_pair *p, const struct iovec *iov, unsigned int nr)
+{
+	return p->net->stream ? stream_read(p->net->stream, iov, nr) : readv(p->tap, iov, nr);
+}
+
+static ssize_t to_tap(struct net_pair *p, const struct iovec *iov, unsigned int nr)
+{
+	return p->net->stream ? stream_write(p->net->stream, iov, nr) : writev(p->tap, iov, nr);
 }
 
 /* ---- to the guest ---- */
@@ -229,10 +240,10 @@ bool net_receive(struct net_pair *p)
 		v = rx->iov + rx->first_iov;
 		v[rx->nr_iov].iov_base = rx->rest;
 		v[rx->nr_iov].iov_len = sizeof(rx->rest);
-		len = readv(p->tap, v, rx->nr_iov + 1);
+		len = from_tap(p, v, rx->nr_iov + 1);
 		if (len < 0 && errno == EAGAIN)
 			return false;
-		if (len < 0 && (errno == EBADFD || errno == ENODEV || errno == EIO)) {
+		if (len < 0 && (errno == EBADFD || errno == ENODEV || errno == EIO || errno == EPIPE || errno == EPROTO)) {
 			net_tap_gone(p->net, errno);
 			return false;
 		}
@@ -247,9 +258,10 @@ bool net_receive(struct net_pair *p)
 
 void net_drain(struct net_pair *p)
 {
-	uint8_t header[NET_HEADER];	/* the kernel drops the rest of a frame; rx.rest may hold another's */
+	uint8_t header[NET_HEADER];	/* the rest of a frame is dropped; rx.rest may hold another's */
+	struct iovec v = { header, sizeof(header) };
 
-	for (unsigned int i = 0; i < DRAIN && read(p->tap, header, sizeof(header)) >= 0; i++)
+	for (unsigned int i = 0; i < DRAIN && from_tap(p, &v, 1) >= 0; i++)
 		;
 }
 
@@ -274,7 +286,8 @@ bool net_send(struct net_pair *p)
 	for (unsigned int turn = 0; turn < TURN; turn++) {
 		ssize_t len;
 
-		if (!allowed(n, &n->out))
+		/* It says when there is room. */
+		if ((n->stream && stream_full(n->stream)) || !allowed(n, &n->out))
 			return false;
 		if (dev_pop(p->net->dev, p->txq, &c) != RING_GOT) {
 			if (dev_listen(p->net->dev, p->txq))
@@ -284,7 +297,7 @@ bool net_send(struct net_pair *p)
 		if (!p->serving[NET_TX]) {
 			stats(p)->tx_drop++;
 		} else {
-			len = writev(p->tap, c.iov, c.nr_out);
+			len = to_tap(p, c.iov, c.nr_out);
 			if (len < 0) {
 				send_failed(p, errno);
 			} else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * net.c - a network card: a virtio-net device over a tap.
+ * net.c - a network card: a virtio-net device over a tap, or over a stream socket.
  *
  * The guest's offloads are the tap's: frames travel with their virtio header, large
  * segments whole and checksums unfinished, and whoever needs them done does so. The
@@ -14,6 +14,9 @@
  * detached, or the kernel would leave frames there; which are, is in the state file.
  * They send all the same: what the driver gave them before must come back, for TCP
  * sends nothing again that it thinks is still on its way.
+ *
+ * With stream=FD (stream.c) vmi-user-net is at the far end, which knows no offloads: none are
+ * offered. When it ends, so does this process, and the manager starts both anew.
  *
  * The link is down, for the guest and for the tap's own carrier, where the manager
  * says so, and for good when the tap is removed. Then what the guest sends is lost.
@@ -49,11 +52,14 @@
 			 BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MAC) | \
 			 BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) | \
 			 BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+#define STREAM_FEATURES	(BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CTRL_VQ) | \
+			 BIT(VIRTIO_NET_F_CTRL_RX))
 #define MTU_MIN		68
 #define MTU_MAX		65535
 
 static struct net net = { .link = true, .again_op.fd = -1 };
 static unsigned int nr_taps, nr_vhosts;
+static int stream_fd = -1;
 static struct virtio_net_config config;
 
 static bool net_arg(struct dev *d, const char *name, const char *value)
@@ -70,6 +76,8 @@ static bool net_arg(struct dev *d, const char *name, const char *value)
 		if (nr_vhosts == NET_PAIRS)
 			die("vhost: more than %d", NET_PAIRS);
 		net.pair[nr_vhosts++].vhost = arg_fd(name, value);
+	} else if (!strcmp(name, "stream")) {
+		stream_fd = arg_fd(name, value);
 	} else if (!strcmp(name, "mac")) {
 		if (sscanf(value, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", m, m + 1, m + 2, m + 3, m + 4, m + 5, &end) != 6 ||
 		    value[end] || (m[0] & 1))
@@ -107,7 +115,7 @@ static void set_carrier(void)
 {
 	int up = net.link;
 
-	if (!net.gone)
+	if (!net.gone && !net.stream)
 		ioctl(net.pair[0].tap, TUNSETCARRIER, &up);
 }
 
@@ -115,6 +123,11 @@ void net_tap_gone(struct net *n, int error)
 {
 	if (n->gone)
 		return;
+	if (n->stream) {
+		dev_error(n->dev, error == EPROTO ? "what vmi-user-net sends are no frames: it is started again" :
+					     "vmi-user-net has ended: it is started again");
+		die("the far end of the stream is gone");
+	}
 	n->gone = true;
 	for (unsigned int i = 0; i < n->nr_pairs; i++)
 		n->pair[i].tap_op.fd = -1;
@@ -233,6 +246,8 @@ static int tap_offload(uint64_t features)
 {
 	unsigned long flags = 0;
 
+	if (net.stream)
+		return 0;
 	if (features & BIT(VIRTIO_NET_F_GUEST_CSUM))
 		flags |= TUN_F_CSUM;
 	if (features & BIT(VIRTIO_NET_F_GUEST_TSO4))
@@ -376,6 +391,8 @@ static void net_settle(struct dev *d)
 	for (unsigned int q = 0; q < d->nr_queues; q++)
 		if (!d->queue[q].handed)
 			dev_publish(d, q);
+	if (net.stream)
+		stream_flush(net.stream);
 	if (net.again) {
 		struct io_uring_sqe *sqe = loop_sqe(&net.again_op);
 
@@ -390,6 +407,10 @@ static void open_tap(struct net_pair *p)
 	struct ifreq ifr = { 0 };
 	int header = NET_HEADER, flags;
 
+	if (net.stream) {
+		p->tap = stream_fd;
+		return;
+	}
 	/* A predecessor may have left it detached. */
 	tap_queue(p, IFF_ATTACH_QUEUE);
 	if (ioctl(p->tap, TUNGETIFF, &ifr))
@@ -419,6 +440,12 @@ static void open_vhost(struct dev *d, struct net_pair *p)
 	}
 }
 
+static void stream_room(void)
+{
+	if (net.dev->started)
+		net.again |= net_send(&net.pair[0]);
+}
+
 static void net_init(struct dev *d)
 {
 	static const uint8_t none[sizeof(config.mac)];
@@ -430,7 +457,11 @@ static void net_init(struct dev *d)
 		die("mac=XX:XX:XX:XX:XX:XX is missing; see vmi-back --help");
 	if (d->queues > NET_PAIRS)
 		die("queues=%u: a card has up to %d pairs of queues", d->queues, NET_PAIRS);
-	if (nr_taps != d->queues)
+	if (stream_fd >= 0 && (d->queues > 1 || nr_taps || nr_vhosts))
+		die("stream=FD: such a card has one pair of queues, no tap and no vhost");
+	if (stream_fd >= 0)
+		net.stream = stream_open(stream_fd, stream_room);
+	else if (nr_taps != d->queues)
 		die("tap=FD is missing, or there are too many: %u for %u pairs of queues; see vmi-back --help", nr_taps, d->queues);
 	if (net.vhost && nr_vhosts != d->queues)
 		die("vhost=FD: %u for %u pairs of queues; see vmi-back --help", nr_vhosts, d->queues);
@@ -438,7 +469,7 @@ static void net_init(struct dev *d)
 	d->size_max = QUEUE_SIZE;
 	/* The control queue's place depends on MQ: a driver without would look for it elsewhere. */
 	d->required = d->queues > 1 ? BIT(VIRTIO_NET_F_MQ) : 0;
-	d->features = FEATURES | d->required | (config.mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
+	d->features = (net.stream ? STREAM_FEATURES : FEATURES) | d->required | (config.mtu ? BIT(VIRTIO_NET_F_MTU) : 0);
 	for (unsigned int i = 0; i < d->queues; i++) {
 		struct net_pair *p = &net.pair[i];
 
@@ -468,6 +499,7 @@ const struct dev_ops net_ops = {
 	.name = "net",
 	.help = "  tap=FD             /dev/net/tun after TUNSETIFF with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR; with queues=N,\n"
 		"                     N times, with IFF_MULTI_QUEUE: one for each pair\n"
+		"  stream=FD          instead of a tap: a socket to vmi-user-net, with a length before each frame\n"
 		"  mac=XX:XX:...      the card's address\n"
 		"  mtu=N              told to the guest; without it, the guest chooses\n"
 		"  link=0|1           carrier at the beginning; default 1\n"

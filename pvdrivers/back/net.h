@@ -9,6 +9,7 @@
 
 #include "dev.h"
 #include "hand.h"
+#include "stream.h"
 #include "throttle.h"
 
 /* Queues: of pair n, 2n is what the guest receives, 2n + 1 what it sends; the last one is control. */
@@ -62,6 +63,7 @@ struct net {
 	struct dev *dev;
 	unsigned int nr_pairs, used;	/* there; that the driver uses */
 	bool vhost;			/* the pairs have one each */
+	struct stream *stream;		/* instead of a tap, of the only pair; or NULL */
 	bool link, gone;		/* carrier as told; the tap is no more */
 	bool mergeable;			/* a frame may use several buffers */
 	bool resumed;			/* a predecessor served them until just now */
@@ -81,7 +83,7 @@ bool net_send(struct net_pair *p);
 void net_frames_reset(struct net_pair *p);
 /* Throw away what waits in the tap. */
 void net_drain(struct net_pair *p);
-/* net.c: the tap's file says that there is none any more. */
+/* net.c: the tap's file, or the stream, says that there is none any more. */
 void net_tap_gone(struct net *n, int error);
 
 #endif

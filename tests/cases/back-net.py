@@ -49,8 +49,17 @@ class Card:
     names = iter(range(100))
     vhost = False               # the kernel moves the frames
 
-    def __init__(self, *args, mtu=1500, pairs=1):
+    def __init__(self, *args, mtu=1500, pairs=1, stream=False):
         self.name, self.pairs = f"t{next(self.names)}", pairs
+        mac = "mac=" + ":".join(f"{b:02x}" for b in ITS)
+        if stream:
+            self.socket, self.far = socket.socketpair()
+            self.socket.settimeout(5)
+            self.taps = [self.far.detach()]
+            self.args = f"stream={self.taps[0]}", mac, *args
+            self.guest = Guest("net", 3)
+            self.start()
+            return
         self.taps = [os.open("/dev/net/tun", os.O_RDWR) for _ in range(pairs)]
         for tap in self.taps:
             fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", self.name.encode(), TAP | NO_PI | VNET_HDR | (MULTI_QUEUE if pairs > 1 else 0)))
@@ -61,7 +70,7 @@ class Card:
         self.ifreq(SIOCSIFMTU, "i12x", mtu)
         self.ifreq(SIOCSIFTXQLEN, "i12x", 64)
         self.ifreq(SIOCSIFFLAGS, "H14x", 0x1043)
-        self.args = *(f"tap={tap}" for tap in self.taps), f"queues={pairs}", "mac=" + ":".join(f"{b:02x}" for b in ITS), *args
+        self.args = *(f"tap={tap}" for tap in self.taps), f"queues={pairs}", mac, *args
         self.guest = Guest("net", 2 * pairs + 1)
         self.start()
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5))
@@ -617,11 +626,68 @@ def vhost_hostile():
     card.down()
 
 
+def stream():
+    """A stream socket instead of a tap: whole frames however the stream is cut, nothing lost by a slow reader, ends with its far end."""
+    card = Card(stream=True)
+    g = card.guest
+    check(not g.offered() & (CSUM | GUEST_CSUM | GUEST_TSO4 | HOST_TSO4 | CTRL_OFFLOADS), "offloads are offered:", hex(g.offered()))
+    card.up()
+    with_length = lambda f: struct.pack(">I", len(f)) + f
+    sent = [frame("guest", n) for n in (50, 1500, 9000, 65000, 14, 700)]
+    data = b"".join(with_length(f) for f in sent)
+    at, got = 0, []
+    while at < len(data):
+        n = random.choice((1, 3, 100, 30000))
+        card.socket.sendall(data[at:at + n])
+        at += n
+        time.sleep(0.001)
+    while len(got) < len(sent):
+        got += card.receive()
+    check([f[12:] for f in got] == sent and not any(f[0][:10].strip(b"\0") for f in zip(got)), "frames came in as others")
+    card.fill(SIZE - len(card.place))
+    # More than the socket and all buffers hold; nobody reads.
+    sent = [frame("host", 4000) for _ in range(200)]
+    places = [g.alloc(4096) for _ in sent]
+    for at, f in zip(places, sent):
+        g.write(at, bytes(12) + f)
+        card.q[TX].add(out=[(at, 12 + len(f))])
+    card.q[TX].kick()
+    time.sleep(0.2)
+    before = g.cpu()
+    time.sleep(0.3)
+    check(g.cpu() - before < 0.1, "it is busy with waiting")
+    check(len(card.q[TX].take()) < 200, "the test's frames are too few")
+    want, got = b"".join(with_length(f) for f in sent), b""
+    while len(got) < len(want):
+        got += card.socket.recv(65536)
+    check(got == want, "frames went out as others")
+    until(lambda: (card.q[TX].take(), not card.q[TX].taken)[1], "what was sent does not come back")
+    check(g.stats(8)[TX_PACKETS] == 200 and not g.stats(8)[TX_DROP], "counters:", g.stats(8))
+    g.tell("link 0")
+    until(lambda: g.config(8)[6] == 0, "the link stays up for the guest")
+    card.socket.sendall(with_length(frame("guest")))
+    g.tell("link 1")
+    until(lambda: g.config(8)[6] == 1, "the link stays down")
+    card.socket.sendall(with_length(f := frame("guest")))
+    check(card.receive()[-1][12:] == f, "no frame comes after link 1")
+    card.socket.close()
+    os.close(card.taps[0])
+    g.hear("error vmi-user-net has ended")
+    check(g.process.wait(5) == 1, "it goes on without a far end")
+    for wrong in (struct.pack(">I", 13) + bytes(13), b"\xff" * 8):
+        card = Card(stream=True).up()
+        card.socket.sendall(wrong)
+        card.guest.hear("are no frames")
+        check(card.guest.process.wait(5) == 1, "it goes on")
+        card.socket.close()
+        os.close(card.taps[0])
+
+
 def refused():
     """What the manager may get wrong is said at once."""
     for args, why in (((), "mac="), (("mac=1:2:3",), "mac=1:2:3"), (("mac=01:00:00:00:00:01",), "one card"),
                       (("mac=52:54:00:12:34:56",), "tap=FD is missing"), (("mac=52:54:00:12:34:56", "tap=2"), "tap=2"),
-                      (("mtu=7",), "from 68"), (("in=1,2",), "three numbers"), (("queues=13", "mac=52:54:00:12:34:56"), "up to 12")):
+                      (("mtu=7",), "from 68"), (("mac=52:54:00:12:34:56", "stream=2"), "stream=2"), (("in=1,2",), "three numbers"), (("queues=13", "mac=52:54:00:12:34:56"), "up to 12")):
         g = Guest("net", 3, *args)
         g.start(wait=False)
         err = g.process.communicate()[1]
@@ -631,7 +697,7 @@ def refused():
 def main():
     namespace()
     random.seed(1)
-    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, fewer, link, gone, limits, killed, hostile, refused
+    tests = both_ways, small_buffers, one_buffer_each, no_reader, offloads, control, pairs, fewer, link, gone, limits, killed, hostile, stream, refused
     if sys.argv[1:] == ["vhost"]:
         Card.vhost = True
         tests = both_ways, offloads, control, pairs, fewer, link, killed, vhost_hostile

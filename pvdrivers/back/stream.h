@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stream.h - frames over a stream socket, as vmi-user-net and QEMU's "stream" have them: each
+ * with its length before it, 4 bytes in network order, and without a virtio header.
+ */
+#ifndef BACK_STREAM_H
+#define BACK_STREAM_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "loop.h"
+
+struct stream;
+
+/* room: called when there is room again, after stream_full(). */
+struct stream *stream_open(int fd, void (*room)(void));
+/*
+ * As readv() and writev() of a tap: a frame with its virtio header, which is read as zeroes and not
+ * looked at when written. Reading: EAGAIN; EPIPE: the far end is gone; EPROTO: what it sends are no frames.
+ * Writing: EMSGSIZE: that is no frame.
+ */
+ssize_t stream_read(struct stream *s, const struct iovec *iov, unsigned int nr);
+ssize_t stream_write(struct stream *s, const struct iovec *iov, unsigned int nr);
+/* The next frame might find no room. */
+bool stream_full(struct stream *s);
+/* Send what was written. */
+void stream_flush(struct stream *s);
+
+#endif
