@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: vmi-user-net on this machine, with a guest that is this program: an address by DHCP, TCP and UDP to a server of this machine's, a reset for what it does not know; garbage, frames too long and a card that does not read or ends.
+# seconds: 5
+"""user-net.py - vmi-user-net at one end of a socket pair, frames made here at the other."""
+import os
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+BUILD = f"{os.environ.get('VMI_CACHE', os.path.expanduser('~/.cache/vmi'))}/build"
+PROGRAM = f"{BUILD}/dom0-tools/vmi-user-net"
+MAC, ALL = bytes.fromhex("525400123456"), b"\xff" * 6
+GUEST, HOST, NOBODY = (socket.inet_aton(a) for a in ("10.0.2.15", "10.0.2.2", "0.0.0.0"))
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+PATIENCE = 20
+
+
+class Failed(Exception):
+    pass
+
+
+def check(ok, *what):
+    if not ok:
+        raise Failed(" ".join(str(w) for w in what))
+
+
+def sum16(data):
+    data += b"\0" * (len(data) & 1)
+    n = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while n >> 16:
+        n = (n & 0xffff) + (n >> 16)
+    return n ^ 0xffff
+
+
+def ip(protocol, src, dst, payload):
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0, src, dst)
+    return head[:10] + struct.pack(">H", sum16(head)) + head[12:] + payload
+
+
+def summed(protocol, src, dst, at, payload):
+    n = sum16(src + dst + struct.pack(">HH", protocol, len(payload)) + payload)
+    return payload[:at] + struct.pack(">H", n) + payload[at + 2:]
+
+
+def udp(src, dst, sport, dport, data):
+    return ip(17, src, dst, summed(17, src, dst, 6, struct.pack(">HHHH", sport, dport, 8 + len(data), 0) + data))
+
+
+def tcp(sport, dport, seq, ack, flags, data=b"", dst=HOST):
+    return ip(6, GUEST, dst, summed(6, GUEST, dst, 16, struct.pack(">HHIIBBHHH", sport, dport, seq & 0xffffffff, ack & 0xffffffff, 0x50, flags, 60000, 0, 0) + data))
+
+
+class Net:
+    """One vmi-user-net, and the guest's end of its socket."""
+
+    def __init__(self, *args):
+        self.card, far = socket.socketpair()
+        self.card.settimeout(PATIENCE)
+        self.process = subprocess.Popen([PROGRAM, f"stream={far.fileno()}", *args], pass_fds=[far.fileno()], stderr=subprocess.PIPE, text=True)
+        far.close()
+        self.buffer = b""
+
+    def send(self, packet, kind=0x0800, to=ALL):
+        frame = to + MAC + struct.pack(">H", kind) + packet
+        self.card.sendall(struct.pack(">I", len(frame)) + frame)
+
+    def waits(self, seconds):
+        """Is there a frame, or does one come in that time?"""
+        return len(self.buffer) >= 4 and len(self.buffer) >= 4 + struct.unpack(">I", self.buffer[:4])[0] or select.select([self.card], [], [], seconds)[0]
+
+    def frame(self):
+        while True:
+            if len(self.buffer) >= 4:
+                n = struct.unpack(">I", self.buffer[:4])[0]
+                check(14 <= n <= 65600, "a frame of", n, "bytes comes")
+                if len(self.buffer) >= 4 + n:
+                    got, self.buffer = self.buffer[4:4 + n], self.buffer[4 + n:]
+                    return got
+            more = self.card.recv(65536)
+            check(more, "it ended:", self.process.poll())
+            self.buffer += more
+
+    def packet(self, protocol, port):
+        """The next one to that port of the guest's: what is behind the IP header. ARP is answered."""
+        while True:
+            f = self.frame()
+            if f[12:14] == b"\x08\x06" and f[20:22] == b"\0\1" and f[38:42] == GUEST:
+                self.send(f[14:20] + b"\0\2" + MAC + GUEST + f[22:32], 0x0806)
+            if f[12:14] == b"\x08\0" and f[23] == protocol and struct.unpack(">H", f[36:38])[0] == port:
+                return f[34:14 + struct.unpack(">H", f[16:18])[0]]
+
+    def segment(self, port):
+        s = self.packet(6, port)
+        sport, dport, seq, ack, off, flags = struct.unpack(">HHIIBB", s[:14])
+        return seq, ack, flags, s[(off >> 4) * 4:]
+
+    def dhcp(self, kind, *options):
+        body = struct.pack(">BBBBIHH4s4s4s4s6s10x192xI", 1, 1, 6, 0, 0x12345678, 0, 0x8000, NOBODY, NOBODY, NOBODY, NOBODY, MAC, 0x63825363)
+        self.send(udp(NOBODY, b"\xff" * 4, 68, 67, body + bytes((53, 1, kind)) + b"".join(options) + b"\xff"))
+        answer = self.packet(17, 68)[8:]
+        at, got = 240, {"address": answer[16:20]}
+        while answer[at] != 255:
+            got[answer[at]] = answer[at + 2:at + 2 + answer[at + 1]]
+            at += 2 + answer[at + 1]
+        return got
+
+    def lease(self):
+        offer = self.dhcp(1)
+        check(offer[53] == b"\2" and offer["address"] == GUEST, "not offered 10.0.2.15:", offer)
+        given = self.dhcp(3, b"\x32\4" + GUEST, b"\x36\4" + HOST)
+        check(given[53] == b"\5" and given["address"] == GUEST, "not given 10.0.2.15:", given)
+        want = {1: "255.255.255.0", 3: "10.0.2.2", 6: "10.0.2.3"}
+        check(all(given.get(k) == socket.inet_aton(v) for k, v in want.items()), "router, mask or name server:", given)
+        return self
+
+    def serves(self, server):
+        self.send(udp(GUEST, HOST, 4000, server.port, b"as it was sent"))
+        check(self.packet(17, 4000)[8:] == b"as it was sent", "a datagram does not come back")
+
+    def ends(self, why):
+        check(self.process.wait(PATIENCE) == 1, "status", self.process.returncode)
+        said = self.process.stderr.read()
+        check(why in said and said.startswith("log "), f"not \"{why}\", but:", said)
+        self.card.close()
+
+    def close(self):
+        self.card.close()
+        self.ends("its card has ended")
+
+
+class Server:
+    """Sends back what it gets, on this machine's loopback."""
+
+    def __init__(self):
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = self.tcp.getsockname()[1]
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        for serve in (self.datagrams, self.connections):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def datagrams(self):
+        while True:
+            data, who = self.udp.recvfrom(65536)
+            self.udp.sendto(data, who)
+
+    def connections(self):
+        while True:
+            threading.Thread(target=self.echo, args=self.tcp.accept()[:1], daemon=True).start()
+
+    def echo(self, one):
+        try:
+            while data := one.recv(65536):
+                one.sendall(data)
+        except ConnectionError:
+            pass
+        one.close()
+
+
+def connect(net, server, port):
+    """The guest's next sequence number, and the one that it waits for."""
+    net.send(tcp(port, server.port, 1000, 0, SYN))
+    seq, ack, flags, _ = net.segment(port)
+    check(flags == SYN | ACK and ack == 1001, "no connection:", flags)
+    net.send(tcp(port, server.port, 1001, seq + 1, ACK))
+    return 1001, seq + 1
+
+
+def traffic(server):
+    """DHCP, then TCP and UDP to what listens on the loopback only."""
+    net = Net().lease()
+    net.serves(server)
+    seq, want = connect(net, server, 5000)
+    data, back = random.randbytes(20000), b""
+    for at in range(0, len(data), 1000):
+        net.send(tcp(5000, server.port, seq + at, want, ACK | PSH, data[at:at + 1000]))
+    while len(back) < len(data):
+        s, _, flags, got = net.segment(5000)
+        check(not flags & RST, "reset")
+        if got and s == (want + len(back)) & 0xffffffff:
+            back += got
+            net.send(tcp(5000, server.port, seq + len(data), want + len(back), ACK))
+    check(back == data, "what comes back is something else")
+    net.send(tcp(5000, server.port, seq + len(data), want + len(back), ACK | FIN))
+    while not net.segment(5000)[2] & FIN:
+        pass
+    net.send(tcp(5001, 1, 1, 0, SYN))
+    check(net.segment(5001)[2] & RST, "a port where nobody listens takes a connection")
+    net.close()
+
+
+def killed(server):
+    """A connection of a killed one gets a reset from the next."""
+    net = Net().lease()
+    seq, want = connect(net, server, 5000)
+    net.process.kill()
+    net.process.wait()
+    try:
+        check(net.card.recv(1) == b"", "the card is not told")
+    except ConnectionResetError:
+        pass
+    net = Net()
+    net.send(tcp(5000, server.port, seq, want, ACK | PSH, b"still there?"))
+    check(net.segment(5000)[2] & RST, "no reset")
+    net.lease().close()
+
+
+def sandboxed(server):
+    net = Net().lease()
+    status = open(f"/proc/{net.process.pid}/status").read()
+    check("Seccomp:\t2" in status and "NoNewPrivs:\t1" in status, "no filter:", status)
+    limits = open(f"/proc/{net.process.pid}/limits").read()
+    check("256                  256                  files" in limits, "no limits:", limits)
+    # More connections than descriptors; then there are some again.
+    for port in range(10000, 10400):
+        net.send(tcp(port, server.port, 1000, 0, SYN))
+    for _ in range(100):
+        net.frame()
+    while net.waits(0.3):
+        net.frame()
+    for port in range(10000, 10400):
+        net.send(tcp(port, server.port, 1001, 0, RST))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        net.send(udp(GUEST, HOST, 4000, server.port, b"again"))
+        if net.waits(0.2) and net.frame()[34:38] == struct.pack(">HH", server.port, 4000):
+            break
+        check(time.monotonic() < deadline, "nothing passes after too many connections")
+    net.close()
+
+
+def garbage(server):
+    """Frames of nonsense change nothing for the next one; ones that are longer than the card's are dropped."""
+    net = Net("mtu=1400").lease()
+    good = tcp(5000, server.port, 1000, 0, SYN)
+    for n in range(3000):
+        bad = bytearray(random.choice((good, udp(GUEST, HOST, 4001, server.port, b"x" * 40), random.randbytes(random.randrange(1400)))))
+        for _ in range(random.randrange(8)):
+            if bad:
+                bad[random.randrange(len(bad))] = random.randrange(256)
+        bad = bad[:random.choice((None, random.randrange(60)))]
+        # Other hosts than this one are nobody's business.
+        if len(bad) >= 20:
+            bad[16:20] = HOST
+        net.send(bytes(bad), random.choice((0x0800, 0x0806, 0x86dd, random.randrange(65536))))
+        while net.waits(0):
+            net.frame()
+    net.send(bytes(60000))
+    net.send(udp(GUEST, HOST, 4002, server.port, bytes(1401 - 28)))
+    net.send(udp(GUEST, HOST, 4002, server.port, b"short"))
+    check(net.packet(17, 4002)[8:] == b"short", "a frame that is longer than the card's passes")
+    net.serves(server)
+    net.close()
+    for wrong in (struct.pack(">I", 13) + bytes(13), b"\xff" * 8, bytes(4)):
+        net = Net().lease()
+        net.card.sendall(wrong)
+        net.ends("are no frames")
+
+
+def cut(server):
+    """A stream in pieces of any size, and a card that does not read: frames are lost, and whole ones come."""
+    net = Net().lease()
+    frame = ALL + MAC + b"\x08\0" + udp(GUEST, HOST, 4000, server.port, random.randbytes(1000))
+    data, at = (struct.pack(">I", len(frame)) + frame) * 5, 0
+    while at < len(data):
+        n = random.choice((1, 2, 3, 700, 3000))
+        net.card.sendall(data[at:at + n])
+        at += n
+        time.sleep(0.002)
+    for _ in range(5):
+        check(net.packet(17, 4000)[8:] == frame[42:], "another datagram comes")
+    for _ in range(3000):
+        net.send(udp(GUEST, HOST, 4000, server.port, frame[42:]))
+    usage = lambda: sum(int(n) for n in open(f"/proc/{net.process.pid}/stat").read().split()[13:15])
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        before = usage()
+        time.sleep(0.3)
+        if usage() - before <= 3:
+            break
+        check(time.monotonic() < deadline, "it is busy with waiting")
+    lost = 3000
+    while net.waits(0.3):
+        check(net.packet(17, 4000)[8:] == frame[42:], "another datagram comes")
+        lost -= 1
+    check(0 < lost < 3000, lost, "of 3000 are lost")
+    net.serves(server)
+    net.close()
+
+
+def refused(server):
+    for args, why in ((("mtu=67",), "mtu=67"), (("mtu=65522",), "from 68 to 65521"), (("what",), "no argument \"what\"")):
+        net = Net(*args)
+        net.ends(why)
+    none = subprocess.run([PROGRAM], capture_output=True, text=True)
+    check(none.returncode == 1 and "stream=FD is missing" in none.stderr, none)
+
+
+def main():
+    if not os.path.exists(PROGRAM):
+        print("no vmi-user-net: install libslirp-dev, and make")
+        return 77
+    random.seed(1)
+    server = Server()
+    for test in (traffic, killed, sandboxed, garbage, cut, refused):
+        begin = time.monotonic()
+        try:
+            test(server)
+        except (Failed, OSError) as e:
+            print(f"FAIL {test.__name__}: {type(e).__name__}: {e}")
+            return 1
+        print(f"{test.__name__}: {time.monotonic() - begin:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
