@@ -216,6 +216,11 @@ int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, u
 	return run(BROKER_SERVE, domid, args, len, fds, nr, pid);
 }
 
+int broker_user_net(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid)
+{
+	return run(BROKER_USER_NET, domid, args, len, fds, nr, pid);
+}
+
 int broker_network(const char *args, size_t len, int out)
 {
 	pid_t pid;

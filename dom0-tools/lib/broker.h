@@ -44,6 +44,12 @@ int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, u
 int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
 /* Which program that is, if not the usual one: before broker_start(). The path stays the caller's. */
 extern const char *broker_server;
+/*
+ * The same with vmi-user-net, which moves frames between the socket that is the first descriptor and domain 0's
+ * sockets. There is one more, the control socket. args[0] is USER_NET_PROGRAM.
+ */
+int broker_user_net(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
+#define USER_NET_PROGRAM	"/sbin/vmi-user-net"
 /* Runs vmi-network (see there) as root; what it says goes to the descriptor. A pidfd. */
 int broker_network(const char *args, size_t len, int out);
 /* Ends what was spawned. */
@@ -51,7 +57,7 @@ int broker_kill(int pidfd);
 
 /* ---- broker_do.c: as whoever calls ---- */
 
-enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_NETWORK, BROKER_KILL, NR_BROKER_OPS };
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_USER_NET, BROKER_NETWORK, BROKER_KILL, NR_BROKER_OPS };
 
 struct broker_request {
 	uint32_t op, domid, port, mtu, pairs;

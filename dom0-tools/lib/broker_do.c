@@ -193,6 +193,8 @@ static _Noreturn void child(const struct broker_request *r, char **argv, const i
 			argv[0] = (char *)broker_server;
 			_exit(handed_run(argv, nr));
 		}
+		if (r->op == BROKER_USER_NET)
+			_exit(kept_run(argv));
 		execve(BACK_PROGRAM, argv, (char *[]){ NULL });
 	}
 	/* The last descriptor is the control socket. */
@@ -259,6 +261,7 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 		break;
 	case BROKER_SPAWN:
 	case BROKER_SERVE:
+	case BROKER_USER_NET:
 	case BROKER_NETWORK:
 		rc = spawn(r, fds, &a.pid);
 		break;

@@ -11,7 +11,7 @@
  *
  * This process is the program's parent and the manager's child: told to end, or killed, it takes
  * the program along. So the program has no children that could stay, cannot undo that it dies with
- * its parent, and sends signals to itself alone.
+ * its parent, and sends signals to itself alone. vmi-user-net sees to that by itself; here it has only its parent.
  *
  * Trust: the program may have been taken over by the guest whose disk it serves. The name that it
  * passes is read from its memory once; whatever that becomes meanwhile, it gets one of its own
@@ -91,12 +91,17 @@ static int filter(void)
 	return rc ? rc : seccomp_notify_fd(ctx);
 }
 
+static void begin(int ctl)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(ctl, 2);
+}
+
 static _Noreturn void child(char *const *argv, int ctl, int tell)
 {
 	int fd;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(ctl, 2);
+	begin(ctl);
 	/* Now, so that a peer is told this process's number (SO_PEERCRED). */
 	if (listen(FIRST, 1))
 		_exit(127);
@@ -191,9 +196,40 @@ static void serve(int notify, int pidfd, int ctl, unsigned int nr)
 	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
+static int ended(pid_t pid)
+{
+	int status = 0;
+
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int kept_run(char *const *argv)
+{
+	int ctl = FIRST + 1, pidfd = -1, rc;
+	pid_t pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
+
+	if (!pid) {
+		begin(ctl);
+		close(ctl);
+		execve(argv[0], argv, (char *[]){ NULL });
+		say(2, argv[0], errno);
+		_exit(127);
+	}
+	if (pid < 0)
+		return 127;
+	/* Who is at the far end is to see that the program has ended. */
+	close(FIRST);
+	serve(-1, pidfd, ctl, 0);
+	rc = ended(pid);
+	if (rc > 128)
+		dprintf(ctl, "log %s was ended by signal %d\n", argv[0], rc - 128);
+	return rc;
+}
+
 int handed_run(char *const *argv, unsigned int nr)
 {
-	int ctl = FIRST + nr - 1, pipefd[2], notify = -1, pidfd = -1, status = 0;
+	int ctl = FIRST + nr - 1, pipefd[2], notify = -1, pidfd = -1;
 	pid_t pid;
 
 	if (access(argv[0], X_OK)) {
@@ -211,6 +247,5 @@ int handed_run(char *const *argv, unsigned int nr)
 		return 127;
 	}
 	serve(notify, pidfd, ctl, nr);
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return ended(pid);
 }

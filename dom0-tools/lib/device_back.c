@@ -57,12 +57,43 @@ static const char *limits_text(const struct device_limits *l, char text[128])
 	return text;
 }
 
+/*
+ * vmi-user-net and the back end have a socket in common; when one of them ends, so does the other. The control socket is
+ * the back end's, too: when it is closed here, both end.
+ */
+static int slirp_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int *conn)
+{
+	struct command net = { 0 };
+	int pair[2], rc;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	command_arg(&net, USER_NET_PROGRAM);
+	command_arg(&net, "stream=%u", command_pass(&net, pair[1]));
+	if (s->dev.mtu)
+		command_arg(&net, "mtu=%u", s->dev.mtu);
+	command_pass(&net, tell);
+	rc = broker_user_net(m->cfg.domid, net.args.s, net.args.len, net.fds, net.nr, &pid);
+	sb_free(&net.args);
+	close(pair[1]);
+	*conn = pair[0];
+	if (rc < 0)
+		return rc;
+	close(rc);
+	command_arg(c, "stream=%u", command_pass(c, pair[0]));
+	return 0;
+}
+
 /* conn: what is to be closed when the back end has it. */
-static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX])
+static int net_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
+	int rc = dev->slirp ? slirp_args(m, c, s, tell, conn) : 0;
 
-	for (unsigned int i = 0; i <= s->open.nr_more; i++)
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; !dev->slirp && i <= s->open.nr_more; i++)
 		command_arg(c, "tap=%u", command_pass(c, i ? s->open.more[i - 1] : s->open.fd));
 	command_arg(c, "mac=%02x:%02x:%02x:%02x:%02x:%02x", dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5]);
 	if (s->open.mtu)
@@ -82,7 +113,8 @@ static int net_args(struct command *c, const struct slot *s, int conn[PAIRS_MAX]
 	return 0;
 }
 
-static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int conn[PAIRS_MAX])
+/* tell: where other programs of the device say what is wrong. */
+static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
 	char text[128];
@@ -100,7 +132,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			command_arg(c, "serial=%s", dev->serial);
 		break;
 	case DEVICE_NET:
-		return net_args(c, s, conn);
+		return net_args(m, c, s, tell, conn);
 	case DEVICE_CONSOLE:
 		command_arg(c, "pty=%u", command_pass(c, s->open.fd));
 		break;
@@ -214,7 +246,7 @@ void back_start(struct devices *m, struct slot *s)
 	command_arg(&c, "vmi-back");
 	command_arg(&c, "%s", device_kind_names[s->dev.kind]);
 	common_args(m, s, &c);
-	rc = kind_args(m, &c, s, conn);
+	rc = kind_args(m, &c, s, pair[1], conn);
 	/* The last one, as broker_do.c expects it. */
 	command_arg(&c, "ctl=%u", command_pass(&c, pair[1]));
 	if (!rc)

@@ -11,7 +11,10 @@
 #include <linux/virtio_ids.h>
 #include <unistd.h>
 
+#include "broker.h"
 #include "devices_int.h"
+
+#define SLIRP_MTU_MAX	65521		/* vmi-user-net's library's */
 
 const char *const device_kind_names[] = {
 	[DEVICE_BLOCK] = "block", [DEVICE_NET] = "net", [DEVICE_CONSOLE] = "console", [DEVICE_RNG] = "rng",
@@ -219,6 +222,13 @@ static void check_net(const struct devices *have, const struct device *dev, bool
 			diag_error(d, dev->line, "interface %s: there is no bridge %s: ip link add %s type bridge; ip link set %s up", dev->name,
 				   dev->bridge, dev->bridge, dev->bridge);
 	}
+	if (dev->slirp && dev->queues > 1)
+		diag_error(d, dev->line, "interface %s: of the type user a card has one pair of queues", dev->name);
+	if (dev->slirp && dev->mtu > SLIRP_MTU_MAX)
+		diag_error(d, dev->line, "interface %s: <mtu size='%u'>: of the type user a card has up to %u", dev->name, dev->mtu, SLIRP_MTU_MAX);
+	if (dev->slirp && start && !(have && have->cfg.simulate) && access(USER_NET_PROGRAM, X_OK))
+		diag_error(d, dev->line, "interface %s: there is no %s in domain 0: install it and libslirp0, or use type='bridge'", dev->name,
+			   USER_NET_PROGRAM);
 	if (dev->tap && !word(dev->tap, IFNAMSIZ))
 		diag_error(d, dev->line, "interface %s: \"%.30s\" cannot be an interface's name", dev->name, dev->tap);
 	if (dev->mac[0] & 1)

@@ -23,11 +23,13 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 	const char *bridge = dev->bridge ? dev->bridge : "";
 	int vhost;
 
+	o->mtu = dev->mtu;
+	if (dev->slirp)
+		return 0;
 	if (dev->tap)
 		snprintf(o->tap, sizeof(o->tap), "%s", dev->tap);
 	else
 		snprintf(o->tap, sizeof(o->tap), "vif%u.%u", m->cfg.domid, slot);
-	o->mtu = dev->mtu;
 	if (m->cfg.simulate)
 		return 0;
 	o->fd = broker_tap(o->tap, bridge, dev->mac, device_pairs(dev), &o->mtu);

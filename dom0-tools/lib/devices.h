@@ -37,7 +37,7 @@
 
 enum device_kind {
 	DEVICE_BLOCK,			/* a raw image or a block device */
-	DEVICE_NET,			/* a tap on a bridge */
+	DEVICE_NET,			/* a tap on a bridge, or vmi-user-net */
 	DEVICE_CONSOLE,			/* a pseudo-terminal */
 	DEVICE_RNG,
 	DEVICE_BALLOON,
@@ -102,6 +102,7 @@ struct device {
 	unsigned int mtu;		/* 0: the bridge's */
 	bool link_down;
 	struct device_rate in, out;	/* to the guest, from it; with an average vmi-back moves the frames */
+	bool slirp;			/* net: no tap; vmi-user-net brings the guest where domain 0's programs get */
 	bool user_net;			/* vmi-back moves the frames; else the kernel's vhost-net, where there is one */
 
 	unsigned int device_id;		/* vhost-user: virtio device identifier (2: block, 1: net) */

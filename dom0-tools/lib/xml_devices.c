@@ -502,7 +502,7 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 
 static bool interface_device(const xmlNode *n, struct device_item *it, struct diag *d)
 {
-	static const char *const strict[] = { "vlan", "virtualport", "filterref" };
+	static const char *const strict[] = { "vlan", "virtualport", "filterref" }, *const no_user[] = { "source", "portForward" };
 	const xmlNode *src = xml_child(n, "source");
 	char *mac = xml_attr(xml_child(n, "mac"), "address"), *model = xml_attr(xml_child(n, "model"), "type");
 	struct device *dev = &it->dev;
@@ -523,9 +523,13 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 			return false;
 		}
 	}
-	if (attr_is(n, "type", "user")) {
-		diag_error(d, dev->line, "<interface type='user'>: this version has no user networking: use type='network' (vmi net-list)");
-		return false;
+	dev->slirp = attr_is(n, "type", "user");
+	for (size_t i = 0; dev->slirp && i < ARRAY_SIZE(no_user); i++) {
+		if (xml_child(n, no_user[i])) {
+			diag_error(d, dev->line, "<%s> of an <interface type='user'>: its guest reaches what domain 0 reaches, and nobody reaches it: "
+				   "take it out, or use type='network'", no_user[i]);
+			return false;
+		}
 	}
 	get_u64(xml_child(n, "mtu"), "size", &mtu);
 	dev->mtu = mtu;

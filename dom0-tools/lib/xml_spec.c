@@ -88,10 +88,10 @@ static const struct element interface_kids[] = {
 	HAS("model", { "type", V_NAME, 0, 1 }), { "driver", V_NONE, NULL, driver_attrs, NULL, 0 },
 	HOLDS("bandwidth", { "inbound", V_NONE, NULL, RATE, NULL, 0 }, { "outbound", V_NONE, NULL, RATE, NULL, 0 }),
 	HAS("mtu", { "size", V_UINT, 0, 1 }), HAS("link", { "state", V_WORD, "up down", 1 }),
-	HAS("backend", { "tap", V_PATH, 0, 0 }, { "vhost", V_PATH, 0, 0 }),
+	HAS("backend", { "type", V_WORD, "default passt", 0 }, { "tap", V_PATH, 0, 0 }, { "vhost", V_PATH, 0, 0 }),
 	{ "ip", V_NONE, NULL, ATTRS({ "address", V_NAME, 0, 1 }, { "family", V_WORD, "ipv4 ipv6", 0 }, { "prefix", V_UINT, 0, 0 }),
 	  NULL, MANY },
-	ANYTHING("route"), ANYTHING("vlan"), ANYTHING("virtualport"), ANYTHING("filterref"), COMMON, { 0 }
+	ANYTHING("route"), ANYTHING("vlan"), ANYTHING("virtualport"), ANYTHING("filterref"), ANYTHING("portForward"), COMMON, { 0 }
 };
 
 static const struct element char_kids[] = {

@@ -304,7 +304,9 @@ static int run_attach_interface(struct cmd *c)
 	struct strbuf b = { 0 };
 
 	if (!word_in(type, "bridge network user ethernet vhostuser"))
-		return error(EX_BAD_USAGE, "there is no type \"%s\": there are bridge, ethernet and vhostuser", type);
+		return error(EX_BAD_USAGE, "there is no type \"%s\": there are bridge, network, user, ethernet and vhostuser", type);
+	if (arg(c, "source") && !strcmp(type, "user"))
+		return error(EX_BAD_USAGE, "an interface of the type user has no source: leave \"%s\" out", arg(c, "source"));
 	sb_puts(&b, "<interface");
 	put_attr(&b, "type", type);
 	sb_puts(&b, ">\n");

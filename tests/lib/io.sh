@@ -61,10 +61,15 @@ guest_with() {
 	END
 }
 
-# storage_daemon DIR: qemu-storage-daemon and its libraries, for --add "DIR/usr" and so on: domain 0's user land has no libraries.
+# storage_daemon DIR: qemu-storage-daemon, with_libraries.
 storage_daemon() {
+	with_libraries "$1" qemu-storage-daemon qemu-system-common
+}
+
+# with_libraries DIR PROGRAM PACKAGE: both for --add "DIR/usr" and so on: domain 0's user land has no libraries.
+with_libraries() {
 	local program
-	program=$(command -v qemu-storage-daemon) || skip "no qemu-storage-daemon on this machine: install qemu-system-common"
+	program=$(command -v "$2") || skip "no $2 on this machine: install $3"
 	mkdir -p "$1/usr/bin"
 	cp -L "$program" "$1/usr/bin/"
 	for f in $(ldd "$program" | grep -o '/[^ ]*'); do

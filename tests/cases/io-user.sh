@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP; killed under traffic, as its back end or vmid is, it is started again, and ends with its card; what is missing is said.
+# seconds: 60
+. tests/lib/case.sh
+. tests/lib/domain0.sh
+. tests/lib/io.sh
+
+with_libraries "$tmp/net" "$BUILD/dom0-tools/vmi-user-net" libslirp-dev
+
+cat >"$tmp/main" <<'END'
+#!/bin/sh
+# The guest's: asks for an address, and sends to domain 0 again and again: its loopback, its name server, an address of its own.
+export PATH=/sbin:/bin
+exec >/dev/hvc0 2>&1
+ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
+echo "guest: address $(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
+# A connection is lost with the program that had it. Who sends is told so, who waits is not; the next one must pass.
+passes() {
+	for seconds in 5 10 20 40 80; do
+		timeout $seconds wire check "$1" "$2" 32768 && return
+	done
+	echo "guest: FAIL nothing passes to $1"
+}
+(while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do usleep 200000; done; echo "guest: the link is down") &
+n=0
+while :; do
+	passes 10.0.2.2 7
+	passes 10.0.2.3 53
+	passes 172.16.0.1 7
+	n=$((n + 1))
+	echo "guest: round $n"
+done
+END
+cat >"$tmp/inside" <<'END'
+. /inside.sh
+# What a time-out is to be found by.
+step() { echo "$(cut -d' ' -f1 /proc/uptime) s: $*"; }
+# What was on its way may be a round, what is sent then is another.
+more_rounds() {
+	round=$(says round)
+	round=${round##* }
+	until_says "round $((${round:-0} + 2))"
+}
+nets_are() { [ "$(pidof vmi-user-net | wc -w)" = "$1" ]; }
+gone() { [ ! -d "/proc/$old" ]; }
+ifconfig lo 127.0.0.1 up
+ip link add out type veth && ifconfig out 172.16.0.1 netmask 255.255.255.0 up || fail "no address of its own"
+echo "nameserver 127.0.0.1" >/etc/resolv.conf
+/opt/vmi/wire serve 7 &
+/opt/vmi/wire serve 53 &
+/etc/vmi/domains || fail "vmid does not start"
+step "what is missing"
+mv /sbin/vmi-user-net /sbin/away
+vmi define /guest.xml >/tmp/said 2>&1 && grep -q "install it and libslirp0" /tmp/said || fail "define: $(cat /tmp/said)"
+refused "install it and libslirp0" vmi -q start guest
+mv /sbin/away /sbin/vmi-user-net
+sed "s|<mac|<source dev='out'/><mac|; s|guest<|other<|" /guest.xml >/other
+refused "<source> of an .* take it out" vmi create /other
+sed "s|<mac|<portForward proto='tcp'><range start='80'/></portForward><mac|; s|guest<|other<|" /guest.xml >/other
+refused "<portForward> of an .* nobody reaches it" vmi create /other
+refused "the type user has no source" vmi attach-interface guest user out --config
+vmi -q start guest || fail "the guest does not start"
+step "an address"
+until_says "address 10.0.2.15"
+step "rounds"
+more_rounds
+user=$(stat -c %u "/proc/$(pidof vmi-user-net)")
+[ "$user" -gt 1000000000 ] || fail "vmi-user-net has another user: $user"
+for victim in vmi-user-net vmi-back; do
+	step "kill $victim"
+	old=$(pidof vmi-user-net)
+	kill -9 "$(pidof $victim)"
+	more_rounds
+	gone || fail "killed $victim: vmi-user-net $old goes on"
+done
+vmi log --lifecycle guest | grep -q "net0: error: vmi-user-net has ended" || fail "the log does not say that vmi-user-net ended"
+# With who keeps it it ends, and with vmid both.
+step "kill its parent"
+old=$(pidof vmi-user-net)
+kill -9 "$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$old/status")"
+until_ok "it goes on without its parent" gone
+until_ok "it is not started again" nets_are 1
+step "kill vmid"
+old=$(pidof vmi-user-net)
+kill_vmid
+until_ok "it goes on without vmid" gone
+more_rounds
+# Two that hang: their cards take them along.
+step "a second card"
+vmi -q attach-interface guest user || fail "attach-interface"
+until_ok "not one for each card" nets_are 2
+mac=52:54:00:12:34:56
+vmi domiflist guest
+[ "$(vmi domiflist guest | grep -c " user ")" = 2 ] || fail "domiflist"
+[ "$(vmi domifstat guest $mac | sed -n 's/.*rx_bytes *//p')" -gt 65536 ] || fail "domifstat: $(vmi domifstat guest $mac)"
+other=$(vmi domiflist guest | grep -v $mac | grep -o '..:..:..:..:..:..')
+kill -STOP $(pidof vmi-user-net)
+vmi -q detach-interface guest user --mac "$other" || fail "detach-interface"
+until_ok "it goes on without its card" nets_are 1
+step "the link, the end"
+vmi -q domif-setlink guest $mac down || fail "domif-setlink"
+until_says "the link is down"
+vmi -q destroy guest || fail "destroy"
+until_ok "it goes on without its domain" nets_are 0
+step "over"
+exit 0
+END
+guest_with "$tmp/guest.cpio" "$tmp/main"
+guest_xml guest 128 /srv/guest.cpio <<'END'
+    <interface type='user'>
+      <mac address='52:54:00:12:34:56'/>
+    </interface>
+    <console type='pty'/>
+END
+in_domain0 --add "$tmp/net/usr/bin/vmi-user-net:/sbin/vmi-user-net" --add "$tmp/net/lib:/" --add "$tmp/net/lib64:/" --timeout 180
+pass
