@@ -33,14 +33,18 @@ done
 END
 cat >"$tmp/inside" <<'END'
 . /inside.sh
+# beyond DEVICE ADDRESS COMMAND: a veth whose far side has a network namespace of its own, and runs COMMAND; /tmp/DEVICE has its process
+beyond() {
+	ip link add "$1" type veth || fail "no veth"
+	peer=$(basename /sys/class/net/veth*)
+	export peer
+	unshare -n sh -c "echo \$\$ >/tmp/$1; until ifconfig \$peer $2 netmask 255.255.255.0 up 2>/dev/null; do usleep 100000; done; exec $3" &
+	until [ -s "/tmp/$1" ]; do usleep 100000; done
+	ip link set "$peer" netns "$(cat "/tmp/$1")" || fail "$1 has no far side"
+}
 # Behind domain 0: what knows no way back to the guests.
-ip link add out type veth || fail "no veth"
-far=$(basename /sys/class/net/veth*)
-export far
+beyond out 172.16.0.2 "/opt/vmi/wire serve 7"
 ifconfig out 172.16.0.1 netmask 255.255.255.0 up
-unshare -n sh -c 'echo $$ >/tmp/far; until ifconfig $far 172.16.0.2 netmask 255.255.255.0 up 2>/dev/null; do usleep 100000; done; exec /opt/vmi/wire serve 7' &
-until [ -s /tmp/far ]; do usleep 100000; done
-ip link set "$far" netns "$(cat /tmp/far)" || fail "no far side"
 /opt/vmi/wire serve 7 &
 /etc/vmi/domains || fail "vmid does not start"
 vmi -q define /guest.xml
@@ -57,12 +61,8 @@ vmi net-info default
 vmi net-dumpxml default
 # An isolated network with somebody on it.
 vmi -q net-define /inner.xml && vmi -q net-start inner || fail "the network inner"
-ip link add inner type veth && brctl addif vmibr2 inner && ifconfig inner up || fail "no veth in vmibr2"
-peer=$(basename /sys/class/net/veth*)
-export peer
-unshare -n sh -c 'echo $$ >/tmp/inner; until ifconfig $peer 10.78.0.2 netmask 255.255.255.0 up 2>/dev/null; do usleep 100000; done; exec sleep 1000' &
-until [ -s /tmp/inner ]; do usleep 100000; done
-ip link set "$peer" netns "$(cat /tmp/inner)" || fail "no inner side"
+beyond inner 10.78.0.2 "sleep 1000"
+brctl addif vmibr2 inner && ifconfig inner up || fail "the bridge vmibr2"
 segments() { awk '/^Tcp: [0-9]/ { print $11 }' "/proc/$(cat /tmp/inner)/net/snmp"; }
 vmi -q start guest || fail "the guest does not start"
 vmi dumpxml guest | grep -q "network=.default. bridge=.vmibr0." || fail "the bridge is not in $(vmi dumpxml guest)"
