@@ -231,22 +231,22 @@ const char *server_start(struct devices *m, struct slot *s)
 	return NULL;
 }
 
-static void server_tell(struct server *v, const char *command)
+/* id: of the answer; 0: none is waited for. */
+static void server_tell(struct server *v, const char *command, unsigned int id)
 {
-	char text[80];
-	int n = snprintf(text, sizeof(text), "{\"execute\":\"%s\"}\n", command);
+	char text[80], number[24] = "";
+	int n;
 
+	if (id)
+		snprintf(number, sizeof(number), ",\"id\":%u", id);
+	n = snprintf(text, sizeof(text), "{\"execute\":\"%s\"%s}\n", command, number);
 	if (v->ctl >= 0)
 		(void)!send(v->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void server_ask(struct slot *s, unsigned int number)
 {
-	char text[80];
-	int n = snprintf(text, sizeof(text), "{\"execute\":\"query-version\",\"id\":%u}\n", number);
-
-	if (s->server.ctl >= 0)
-		(void)!send(s->server.ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	server_tell(&s->server, "query-version", number);
 }
 
 static void line(struct devices *m, struct slot *s, const char *text)
@@ -255,7 +255,7 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	const char *end;
 
 	if (!strncmp(text, "{\"QMP\"", 6)) {
-		server_tell(v, "qmp_capabilities");
+		server_tell(v, "qmp_capabilities", 0);
 		v->ready = true;
 		if (s->pidfd < 0 && (s->phase == P_STARTING || s->phase == P_LEAVING))
 			back_start(m, s);
@@ -326,7 +326,7 @@ void server_quit(struct slot *s)
 {
 	/* One that does not serve yet has nothing to write down. */
 	if (s->server.ready)
-		server_tell(&s->server, "quit");
+		server_tell(&s->server, "quit", 0);
 	else
 		server_kill(s);
 }
