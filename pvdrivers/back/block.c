@@ -86,6 +86,12 @@ static struct block block = { .fd = -1 };
 
 /* ---- the end of a request ---- */
 
+static void put_free(struct block *b, struct request *r)
+{
+	r->next_free = b->free;
+	b->free = r;
+}
+
 static void give_back(struct request *r, uint8_t status)
 {
 	struct block *b = r->b;
@@ -99,8 +105,7 @@ static void give_back(struct request *r, uint8_t status)
 	if (status == VIRTIO_BLK_S_OK && (r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_GET_ID))
 		written = r->c.in;
 	ring_push(&b->d->queue[r->queue].ring, r->c.head, written);
-	r->next_free = b->free;
-	b->free = r;
+	put_free(b, r);
 }
 
 static const char *verb(uint32_t type)
@@ -302,9 +307,14 @@ static void begin_transfer(struct request *r)
 		submit(r);
 }
 
+static struct request *waiting(struct gate_entry *e)
+{
+	return (struct request *)((char *)e - offsetof(struct request, wait));
+}
+
 static void begin_waiting(struct gate_entry *e)
 {
-	begin_transfer((struct request *)((char *)e - offsetof(struct request, wait)));
+	begin_transfer(waiting(e));
 }
 
 static bool may_begin(void)
@@ -381,8 +391,7 @@ static void begin(struct block *b, unsigned int q, struct request *r)
 	lacks = blk_parse(&what, &r->c);
 	if (lacks) {
 		dev_break(b->d, "queue %u: a request has no %s", q, lacks);
-		r->next_free = b->free;
-		b->free = r;
+		put_free(b, r);
 		return;
 	}
 	r->type = what.type;
@@ -529,14 +538,10 @@ static void block_stop(struct dev *d)
 	/* What waits stays in the state file, for the next back end, or until the reset is done. */
 	while ((r = b->held)) {
 		b->held = r->next_free;
-		r->next_free = b->free;
-		b->free = r;
+		put_free(b, r);
 	}
-	while ((e = gate_drop(&b->gate))) {
-		r = (struct request *)((char *)e - offsetof(struct request, wait));
-		r->next_free = b->free;
-		b->free = r;
-	}
+	while ((e = gate_drop(&b->gate)))
+		put_free(b, waiting(e));
 	d->state->block.held = 0;
 	/* The next driver's cache is on again. */
 	if (!d->quitting && d->state->block.through)
@@ -586,8 +591,7 @@ static void block_init(struct dev *d)
 
 		if (!r)
 			die("no memory");
-		r->next_free = b->free;
-		b->free = r;
+		put_free(b, r);
 	}
 	d->features = 1ull << VIRTIO_BLK_F_SEG_MAX | 1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_TOPOLOGY;
 	if (b->readonly)
