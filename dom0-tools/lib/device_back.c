@@ -50,6 +50,12 @@ void command_arg(struct command *c, const char *fmt, ...)
 	sb_add(&c->args, text, strlen(text) + 1);
 }
 
+/* Servers' devices are disks (device_check.c). */
+static bool is_disk(const struct device *dev)
+{
+	return dev->kind == DEVICE_BLOCK || dev->kind == DEVICE_SERVED || dev->kind == DEVICE_VHOST_USER;
+}
+
 /* As vmi-back takes them. */
 static const char *limits_text(const struct device_limits *l, char text[128])
 {
@@ -119,13 +125,14 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 	const struct device *dev = &s->dev;
 	char text[128];
 
+	if (is_disk(dev))
+		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
 	switch (dev->kind) {
 	case DEVICE_BLOCK:
 		command_arg(c, "file=%u", command_pass(c, s->open.fd));
 		command_arg(c, "readonly=%d", dev->readonly);
 		command_arg(c, "cache=%s", device_cache_names[dev->cache]);
 		command_arg(c, "discard=%d", dev->discard);
-		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
 		command_arg(c, "errors=%s", device_policy_names[dev->errors ? dev->errors : DEVICE_POLICY_ENOSPACE]);
 		command_arg(c, "rerrors=%s", device_policy_names[dev->rerrors ? dev->rerrors : DEVICE_POLICY_REPORT]);
 		if (dev->serial)
@@ -144,24 +151,15 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 		command_arg(c, "release=%u", command_pass(c, s->open.fd));
 		break;
 	case DEVICE_VHOST_USER:
-		*conn = vhost_user_connect(dev->source);
-		if (*conn < 0)
-			return *conn;
-		command_arg(c, "socket=%u", command_pass(c, *conn));
-		command_arg(c, "device=%u", dev->device_id);
-		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
-		if (dev->serial)
-			command_arg(c, "serial=%s", dev->serial);
-		break;
 	case DEVICE_SERVED:
-		*conn = server_connect(s);
+		*conn = dev->kind == DEVICE_SERVED ? server_connect(s) : vhost_user_connect(dev->source);
 		if (*conn < 0)
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", VIRTIO_ID_BLOCK);
-		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
-		/* Without one: none, as other disks have. The server's is the same for all. */
-		command_arg(c, "serial=%s", dev->serial ? dev->serial : "");
+		/* Of our own server's disk without one: none, as other disks have. That server's is the same for all. */
+		if (dev->serial || dev->kind == DEVICE_SERVED)
+			command_arg(c, "serial=%s", dev->serial ? dev->serial : "");
 		break;
 	default:
 		break;
@@ -387,10 +385,7 @@ void back_ended(struct devices *m, struct slot *s)
 		return;
 	}
 	s->restarts++;
-	if (s->phase == P_LEAVING)
-		back_start(m, s);
-	else
-		back_later(m, s, why);
+	back_later(m, s, why);
 }
 
 void back_kill(struct slot *s)

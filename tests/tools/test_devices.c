@@ -260,33 +260,42 @@ static unsigned int question(int fd)
 	return recv(fd, line, sizeof(line) - 1, MSG_DONTWAIT) > 0 && sscanf(line, "alive %u\n", &nr) == 1 ? nr : 0;
 }
 
+/* A process that does nothing; *ctl: where it is asked. What is returned is the other end of that. */
+static int hanging_process(pid_t *pid, int *pidfd, int *ctl)
+{
+	int pair[2];
+
+	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	*pid = fork();
+	if (!*pid) {
+		for (;;)
+			pause();
+	}
+	*pidfd = syscall(SYS_pidfd_open, *pid, 0);
+	CU_ASSERT_FATAL(*pidfd >= 0);
+	*ctl = pair[0];
+	return pair[1];
+}
+
 static void a_back_end_that_hangs_is_killed(void)
 {
 	struct devices m = { .cfg = { .patience = 30, .event = on_event } };
 	struct slot *s = &m.slot[0];
 	uint64_t now = now_ns();
 	char answer[64];
-	int pair[2];
+	int asked;
 
 	*s = (struct slot){ .phase = P_RUNNING, .dev = { .name = "vda" } };
-	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	s->ctl = pair[0];
-	s->pid = fork();
-	if (!s->pid) {
-		for (;;)
-			pause();
-	}
-	s->pidfd = syscall(SYS_pidfd_open, s->pid, 0);
-	CU_ASSERT_FATAL(s->pidfd >= 0);
+	asked = hanging_process(&s->pid, &s->pidfd, &s->ctl);
 	alive_begin(&m, &s->alive);
 	/* It answers, late, but each time: for hours. */
 	for (int i = 0; i < 2000; i++) {
 		now += 8 * SECOND;
 		alive_on_time(&m, s, now);
-		CU_ASSERT_EQUAL(question(pair[1]), s->alive.asked);
+		CU_ASSERT_EQUAL(question(asked), s->alive.asked);
 		if (i % 4 == 3) {
 			snprintf(answer, sizeof(answer), "alive %u\n", s->alive.asked);
-			CU_ASSERT(write(pair[1], answer, strlen(answer)) > 0);
+			CU_ASSERT(write(asked, answer, strlen(answer)) > 0);
 		}
 	}
 	CU_ASSERT_EQUAL(s->alive.asked, 2000);
@@ -295,7 +304,7 @@ static void a_back_end_that_hangs_is_killed(void)
 	alive_on_time(&m, s, now);
 	CU_ASSERT(!back_is_over(s) && s->alive.look_at > now);
 	/* An answer to another question, and other words, are none. */
-	CU_ASSERT(write(pair[1], "alive 7\nlog alive\nalive x\n", 27) == 27);
+	CU_ASSERT(write(asked, "alive 7\nlog alive\nalive x\n", 27) == 27);
 	for (int i = 0; i < 4; i++) {
 		CU_ASSERT_FALSE(back_is_over(s));
 		now += 8 * SECOND;
@@ -311,7 +320,7 @@ static void a_back_end_that_hangs_is_killed(void)
 	alive_on_time(&m, s, now + 3600 * SECOND);
 	CU_ASSERT_EQUAL(s->alive.asked, 0);
 	slot_give_back(s);
-	close(pair[1]);
+	close(asked);
 }
 
 /* The number of the last question on a QMP socket, or 0. */
@@ -331,27 +340,19 @@ static void a_server_that_hangs_is_killed(void)
 	struct server *v = &s->server;
 	uint64_t now = now_ns();
 	char answer[128];
-	int pair[2];
+	int asked;
 
 	*s = (struct slot){ .phase = P_BACKOFF, .dev = { .name = "vda", .kind = DEVICE_SERVED }, .server = NO_SERVER, .ctl = -1, .pidfd = -1 };
-	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	v->ctl = pair[0];
-	v->pid = fork();
-	if (!v->pid) {
-		for (;;)
-			pause();
-	}
-	v->pidfd = syscall(SYS_pidfd_open, v->pid, 0);
-	CU_ASSERT_FATAL(v->pidfd >= 0);
+	asked = hanging_process(&v->pid, &v->pidfd, &v->ctl);
 	alive_begin(&m, &v->alive);
 	/* Any answer to the question is one, late, too. */
 	for (int i = 0; i < 100; i++) {
 		now += 8 * SECOND;
 		alive_on_time(&m, s, now);
-		CU_ASSERT_EQUAL(query(pair[1]), v->alive.asked);
+		CU_ASSERT_EQUAL(query(asked), v->alive.asked);
 		if (i % 4 == 3) {
 			snprintf(answer, sizeof(answer), i % 8 == 3 ? "{\"return\": {}, \"id\": %u}\n" : "{\"id\": %u, \"error\": {\"class\": \"X\"}}\n", v->alive.asked);
-			CU_ASSERT(write(pair[1], answer, strlen(answer)) > 0);
+			CU_ASSERT(write(asked, answer, strlen(answer)) > 0);
 		}
 	}
 	CU_ASSERT_EQUAL(v->alive.asked, 100);
@@ -359,7 +360,7 @@ static void a_server_that_hangs_is_killed(void)
 	now += 8 * SECOND;
 	alive_on_time(&m, s, now);
 	/* Events and answers of before are none. */
-	CU_ASSERT(write(pair[1], others, strlen(others)) == (ssize_t)strlen(others));
+	CU_ASSERT(write(asked, others, strlen(others)) == (ssize_t)strlen(others));
 	for (int i = 0; i < 4; i++) {
 		CU_ASSERT(poll(&(struct pollfd){ .fd = v->pidfd, .events = POLLIN }, 1, 0) == 0 && !*last);
 		now += 8 * SECOND;
