@@ -186,20 +186,25 @@ static void common_args(const struct devices *m, struct slot *s, struct command 
 		command_arg(c, "queues=%u", s->dev.queues);
 }
 
+/* A device that leaves goes on leaving, whatever its back end does. */
+static void set_phase(struct slot *s, enum phase to)
+{
+	if (s->phase != P_LEAVING)
+		s->phase = to;
+}
+
 void back_later(struct devices *m, struct slot *s, const char *why)
 {
 	/* Who restarted a server is not to wait for us, too. */
 	uint64_t now = now_ns(), wait, slowest = s->dev.kind == DEVICE_VHOST_USER ? SECOND : SLOWEST;
 
-	if (s->phase == P_LEAVING)
-		return;			/* it is not worth a second try */
 	if (s->ready_at && now - s->ready_at > SOUND)
 		s->deaths = 0;
 	s->ready_at = 0;
 	s->deaths++;
 	wait = SECOND / 10 << (s->deaths > 7 ? 7 : s->deaths - 1);
-	s->due = now + (wait > slowest ? slowest : wait);
-	s->phase = P_BACKOFF;
+	s->start_at = now + (wait > slowest ? slowest : wait);
+	set_phase(s, P_BACKOFF);
 	if (s->deaths <= DEATHS_SAID)
 		tell(m, DEVICE_EV_DIED, s, "its back end %s%s", why, s->deaths < DEATHS_SAID ? "; it is started again" :
 		     " again and again; it is started again every few seconds, the guest waits");
@@ -208,10 +213,8 @@ void back_later(struct devices *m, struct slot *s, const char *why)
 /* To ask whether a vhost-user server is there costs little: often, and said once. */
 static void no_server(struct devices *m, struct slot *s, int rc)
 {
-	if (s->phase == P_LEAVING)
-		return;
-	s->due = now_ns() + SECOND / 4;
-	s->phase = P_BACKOFF;
+	s->start_at = now_ns() + SECOND / 4;
+	set_phase(s, P_BACKOFF);
 	if (!s->serverless)
 		tell(m, DEVICE_EV_ERROR, s, "nobody serves %s (%s): what the guest asks of this disk waits until its server is started again there",
 		     s->dev.source, strerror(-rc));
@@ -221,20 +224,18 @@ static void no_server(struct devices *m, struct slot *s, int rc)
 void back_start(struct devices *m, struct slot *s)
 {
 	struct command c = { 0 };
-	bool leaving = s->phase == P_LEAVING;
 	int pair[2], conn[PAIRS_MAX], rc;
 
 	memset(conn, -1, sizeof(conn));
-	if (!leaving)
-		s->due = 0;
+	s->start_at = 0;
 	if (s->dev.kind == DEVICE_SERVED && !s->server.ready) {
 		const char *why = s->server.pidfd < 0 ? server_start(m, s) : NULL;
 
 		/* It goes on here when that serves. */
 		if (why)
 			back_later(m, s, why);
-		else if (!leaving)
-			s->phase = P_STARTING;
+		else
+			set_phase(s, P_STARTING);
 		return;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair)) {
@@ -264,7 +265,7 @@ void back_start(struct devices *m, struct slot *s)
 		return;
 	}
 	s->ctl = pair[0];
-	s->phase = leaving ? P_LEAVING : P_STARTING;
+	set_phase(s, P_STARTING);
 	alive_begin(m, &s->alive);
 	watch(m, s->ctl, WATCH_CTL + (s - m->slot));
 	watch(m, s->pidfd, WATCH_END + (s - m->slot));
@@ -285,8 +286,8 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	uint64_t now = now_ns();
 
 	if (!strcmp(text, "ready")) {
-		if (s->phase == P_STARTING) {
-			s->phase = P_RUNNING;
+		if (!s->ready_at && (s->phase == P_STARTING || s->phase == P_LEAVING)) {
+			set_phase(s, P_RUNNING);
 			s->ready_at = now;
 			if (s->serverless)
 				tell(m, DEVICE_EV_LOG, s, "its server is there again");
@@ -413,7 +414,7 @@ int devices_set_limits(struct devices *m, const char *name, const struct device_
 	struct slot *s = slot_find(m, name);
 	char text[128];
 
-	if (!s || (s->dev.kind != DEVICE_BLOCK && s->dev.kind != DEVICE_SERVED && s->dev.kind != DEVICE_VHOST_USER))
+	if (!s || !is_disk(&s->dev))
 		return hv_fail(err, -ENOENT, "there is no disk %s", name);
 	s->dev.limits = *limits;
 	back_tell(s, "limits %s\n", limits_text(limits, text));

@@ -220,6 +220,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 int devices_detach(struct devices *m, const char *name, unsigned int seconds, struct hv_error *err)
 {
 	struct slot *s = slot_find(m, name);
+	bool leaving;
 
 	if (!s)
 		return hv_fail(err, -ENOENT, "there is no device %s", name);
@@ -229,13 +230,14 @@ int devices_detach(struct devices *m, const char *name, unsigned int seconds, st
 	}
 	if (s->phase == P_ENDING)
 		return 0;
+	leaving = s->phase == P_LEAVING;
 	s->phase = P_LEAVING;
 	s->due = now_ns() + seconds * SECOND;
 	__atomic_store_n(&s->page->manager.state, VMI_SLOT_LEAVING, __ATOMIC_SEQ_CST);
 	bus_expect(m);
 	bus_changed(m);
-	/* The guest may wait for what is in flight before it lets go. */
-	if (s->pidfd < 0)
+	/* The guest may wait for what is in flight before it lets go. Who says it again does not start it more often. */
+	if (s->pidfd < 0 && !leaving)
 		back_start(m, s);
 	devices_set_timer(m);
 	return 0;
@@ -248,9 +250,11 @@ void slot_on_time(struct devices *m, struct slot *s, uint64_t now)
 	case P_LEAVING:
 		if (READ_ONCE(s->page->guest.state) == VMI_SLOT_FREE || s->due <= now)
 			slot_end(m, s);
+		else if (s->start_at && s->start_at <= now)
+			back_start(m, s);
 		break;
 	case P_BACKOFF:
-		if (s->due <= now)
+		if (s->start_at <= now)
 			back_start(m, s);
 		break;
 	case P_ENDING:

@@ -59,20 +59,29 @@ int watch(struct devices *m, int fd, uint32_t id)
 	return epoll_ctl(m->epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
+/* 0 is never. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 void devices_set_timer(struct devices *m)
 {
 	uint64_t next = m->windows_due, now = now_ns();
 
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
 		const struct slot *s = &m->slot[i];
-		uint64_t at = s->phase == P_LEAVING && s->due > now + LEAVE_LOOK ? now + LEAVE_LOOK : s->due;
 
-		if (s->phase >= P_BACKOFF && (!next || at < next))
-			next = at ? at : next;
-		if (s->pidfd >= 0 && s->alive.look_at && (!next || s->alive.look_at < next))
-			next = s->alive.look_at;
-		if (s->server.pidfd >= 0 && s->server.alive.look_at && (!next || s->server.alive.look_at < next))
-			next = s->server.alive.look_at;
+		if (s->phase == P_LEAVING)
+			next = earlier(next, now + LEAVE_LOOK);
+		if (s->phase == P_LEAVING || s->phase == P_ENDING)
+			next = earlier(next, s->due);
+		if (s->phase == P_LEAVING || s->phase == P_BACKOFF)
+			next = earlier(next, s->start_at);
+		if (s->pidfd >= 0)
+			next = earlier(next, s->alive.look_at);
+		if (s->server.pidfd >= 0)
+			next = earlier(next, s->server.alive.look_at);
 	}
 	timerfd_settime(m->timer, TFD_TIMER_ABSTIME,
 			&(struct itimerspec){ .it_value = { .tv_sec = next / SECOND, .tv_nsec = next % SECOND } }, NULL);

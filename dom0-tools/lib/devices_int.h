@@ -71,8 +71,8 @@ enum phase {
 	P_WAITING,			/* for the guest's windows */
 	P_STARTING,			/* the back end runs, but is not ready yet */
 	P_RUNNING,
-	P_BACKOFF,			/* the back end died; the next one comes at `due` */
-	P_LEAVING,			/* the guest is to let go, until `due` */
+	P_BACKOFF,			/* the back end died; the next one comes at `start_at` */
+	P_LEAVING,			/* the guest is to let go, until `due`; if the back end died, the next one comes at `start_at` */
 	P_ENDING,			/* the back end is to end, until `due` */
 };
 
@@ -80,7 +80,7 @@ struct slot {
 	struct device dev;		/* its strings are ours */
 	enum phase phase;
 	bool present;			/* the guest was told of it */
-	uint64_t due;			/* 0: never */
+	uint64_t due, start_at;		/* 0: never */
 	int page_fd;
 	struct vmi_slot *page;
 	uint32_t serial;

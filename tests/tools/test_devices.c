@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs is killed and a slow one is not, and windows that lie are refused.
+ * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -371,7 +373,50 @@ static void a_server_that_hangs_is_killed(void)
 	CU_ASSERT_EQUAL(v->alive.look_at, 0);
 	waitpid(v->pid, NULL, 0);
 	server_close(v);
-	close(pair[1]);
+	close(asked);
+}
+
+/* vmi-back cannot be run with what it gets here, so each one ends at once. */
+static void a_device_that_leaves_is_not_served_in_a_hurry(void)
+{
+	struct devices m = { .cfg = { .event = on_event } };
+	struct slot *s = &m.slot[0];
+	struct vmi_slot page = { .guest.state = VMI_SLOT_BOUND };
+	uint64_t now = now_ns(), end = now + 3600 * SECOND, wait, before = 0;
+	int null = open("/dev/null", O_RDWR);
+
+	slot_reset(s);
+	*s = (struct slot){ .dev = { .name = "rng0", .kind = DEVICE_RNG }, .phase = P_LEAVING, .present = true, .due = end, .page = &page,
+			    .page_fd = null, .state_fd = null, .open = NOTHING_OPEN, .server = NO_SERVER, .nr_ports = 1, .port_fd = { null },
+			    .ctl = -1, .pidfd = -1 };
+	s->open.fd = null;
+	m.epoll = epoll_create1(EPOLL_CLOEXEC);
+	m.timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	back_start(&m, s);
+	for (int i = 0; i < 12; i++) {
+		CU_ASSERT_FATAL(s->pidfd >= 0);
+		back_wait(s, 60000);
+		CU_ASSERT_FATAL(back_is_over(s));
+		now = now_ns();
+		back_ended(&m, s);
+		/* The next one waits, longer each time, and the guest keeps its time. */
+		CU_ASSERT_FATAL(s->pidfd < 0 && s->phase == P_LEAVING && s->due == end);
+		wait = s->start_at - now;
+		CU_ASSERT(s->start_at > now && wait >= SECOND / 10 && (wait > before || wait >= 10 * SECOND));
+		before = wait;
+		slot_on_time(&m, s, s->start_at - 1);
+		CU_ASSERT(s->pidfd < 0);
+		slot_on_time(&m, s, s->start_at);
+	}
+	CU_ASSERT_EQUAL(s->restarts, 12);
+	/* Nobody waits for one that has not ended yet. */
+	back_wait(s, 60000);
+	back_ended(&m, s);
+	CU_ASSERT(s->pidfd < 0);
+	sb_free(&s->said);
+	close(m.epoll);
+	close(m.timer);
+	close(null);
 }
 
 static const char *windows(struct vmi_bus bus)
@@ -432,5 +477,6 @@ static void talk_without_end_is_not_heard_out(void)
 }
 
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
-      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed), TEST(windows_that_lie_are_refused),
+      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed),
+      TEST(a_device_that_leaves_is_not_served_in_a_hurry), TEST(windows_that_lie_are_refused),
       TEST(talk_without_end_is_not_heard_out))
