@@ -34,6 +34,7 @@ static void conn_free(struct conn *c)
 	*p = c->next;
 	if (c->console)
 		console_detach(c->console, c);
+	net_forget(c);
 	loop_del(c->src);
 	close(c->fd);
 	sb_free(&c->in.buf);
@@ -44,7 +45,7 @@ static void conn_free(struct conn *c)
 static void watch(struct conn *c)
 {
 	/* Nothing is read while an answer waits: a client that only sends fills its own socket. */
-	loop_set(c->src, (c->out.len ? EPOLLOUT : 0) | (!c->closing && (!c->out.len || c->console) ? EPOLLIN : 0));
+	loop_set(c->src, (c->out.len ? EPOLLOUT : 0) | (!c->closing && !c->waiting && (!c->out.len || c->console) ? EPOLLIN : 0));
 }
 
 void conn_send(struct conn *c, const void *data, size_t len)
@@ -146,16 +147,49 @@ static void audit(const struct conn *c, const char *method, json_t *params)
 	say(LOG_SAY, "uid %u pid %d: %s%s%.80s", c->uid, c->pid, method, domain ? " " : "", domain ? domain : "");
 }
 
+static void answer(struct conn *c, int rc, json_t *reply, const struct failure *f)
+{
+	if (rc)
+		answer_failure(c, f, reply);
+	else if (reply)
+		conn_json(c, json_pack("{s:o}", "parameters", reply));
+}
+
+/* What was said since to who wants no answer. */
+static void take_back(struct conn *c, size_t before)
+{
+	if (c->oneway && c->out.len > before) {
+		c->out.len = before;
+		c->out.s[before] = 0;
+	}
+}
+
+void conn_later(struct conn *c)
+{
+	c->waiting = true;
+}
+
+void conn_late_answer(struct conn *c, int rc, json_t *reply, const struct failure *f)
+{
+	size_t before = c->out.len;
+
+	c->waiting = false;
+	answer(c, rc, reply, f);
+	take_back(c, before);
+	/* EPOLLOUT comes at once: to send it, and to go on with what was read before. */
+	loop_set(c->src, EPOLLIN | EPOLLOUT);
+}
+
 static void call(struct conn *c, json_t *msg)
 {
 	const char *name = json_string_value(json_object_get(msg, "method"));
 	json_t *params = json_object_get(msg, "parameters"), *reply = NULL;
-	bool oneway = json_is_true(json_object_get(msg, "oneway"));
 	struct failure f = { .status = EX_FAILED };
 	const struct method *m;
 	size_t before = c->out.len;
 	int rc;
 
+	c->oneway = json_is_true(json_object_get(msg, "oneway"));
 	params = params && !json_is_null(params) ? json_incref(params) : json_object();
 	if (!name || !json_is_object(params)) {
 		fail(&f, EX_BAD_USAGE, NULL, "a call has a method, and parameters that are an object");
@@ -178,16 +212,10 @@ static void call(struct conn *c, json_t *msg)
 		if (!m->reader)
 			audit(c, m->name, params);
 		rc = m->run(c, params, &reply, &f);
-		if (rc)
-			answer_failure(c, &f, reply);
-		else if (reply)
-			conn_json(c, json_pack("{s:o}", "parameters", reply));
+		answer(c, rc, reply, &f);
 	}
 	json_decref(params);
-	if (oneway && c->out.len > before) {
-		c->out.len = before;
-		c->out.s[before] = 0;
-	}
+	take_back(c, before);
 }
 
 static void serve(struct conn *c)
@@ -196,7 +224,7 @@ static void serve(struct conn *c)
 	json_t *msg;
 
 	/* One at a time: the next one when the answer is on its way. */
-	while (!c->closing && !c->console && c->out.len < OUT_MAX && (msg = rpc_next(&c->in, &why))) {
+	while (!c->closing && !c->console && !c->waiting && c->out.len < OUT_MAX && (msg = rpc_next(&c->in, &why))) {
 		call(c, msg);
 		json_decref(msg);
 		if (!flush(c))

@@ -322,7 +322,10 @@ int main(int argc, char **argv)
 	loop_add(vmid.ops->event_fd(vmid.hv), EPOLLIN, dom_hv_events, NULL);
 	autostart &= first_start();
 	net_load(autostart);
-	dom_load(autostart);
+	dom_load();
+	/* They may be on networks that are just being made. */
+	if (autostart)
+		net_then(dom_start_marked);
 	say(LOG_SAY, "ready: %s back end, sockets in %s", vmid.ops->name, vmid.run_dir);
 	tell_ready();
 	c = loop_run();

@@ -6,16 +6,16 @@
  * A network is a file in state_dir. Started, it is a file in run_dir, too, as it was then, and
  * in domain 0 what vmi-network makes of it: a bridge, its address, DHCP and NAT. A domain that
  * starts takes the bridge over into its running configuration, and has no more to do with the
- * network. vmid waits for vmi-network, which takes less than a second.
+ * network. vmi-network takes less than a second; one that hangs is killed, and whoever asked for the network
+ * waits for that, nobody else.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@
 #include "../lib/xml_devices.h"
 #include "vmid.h"
 
-#define MAKE_TIME	20000		/* ms; vmi-network hangs */
+#define MAKE_TIME	20000000000ull	/* ns; vmi-network hangs */
 #define MAX_NETWORKS	64
 
 struct vnet {
@@ -67,50 +67,210 @@ static bool is_active(const struct vnet *v)
 
 /* ---- what vmi-network does ---- */
 
-static int make(const struct network *n, const char *verb, struct failure *f)
-{
-	struct strbuf args = { 0 };
-	char said[256] = "";
+/* One start or stop of a network: they come one after another. */
+struct job {
+	struct job *next;
+	struct network n;
+	bool stop;
+	bool undo;			/* its start failed, as `f` says: what there is of it is removed */
+	struct failure f;
+	struct conn *client;		/* who waits for it; NULL: nobody, or not any more */
 	int out, pidfd;
+	struct source *end, *late;
+};
+
+static struct job *jobs;
+static void (*after)(void);
+
+static bool is_busy(const struct vnet *v)
+{
+	const struct job *j = jobs;
+
+	while (j && memcmp(j->n.uuid, v->def.uuid, 16))
+		j = j->next;
+	return j;
+}
+
+static int not_busy(const struct vnet *v, struct failure *f)
+{
+	return is_busy(v) ? fail(f, EX_WRONG_STATE, "try again", "network '%s' is being started or stopped", v->def.name) : 0;
+}
+
+static int done(const struct vnet *v, json_t **reply)
+{
+	*reply = json_pack("{s:s}", "name", v->def.name);
+	return 0;
+}
+
+static void job_run(struct job *j);
+
+static void job_end(struct job *j, int rc)
+{
+	json_t *reply = NULL;
+	void (*fn)(void) = after;
+
+	jobs = j->next;
+	if (j->client && !rc)
+		done(by_uuid(j->n.uuid), &reply);
+	if (j->client)
+		conn_late_answer(j->client, rc, reply, &j->f);
+	else if (rc)
+		say(LOG_ERROR, "%s", j->f.message);
+	free(j);
+	if (jobs) {
+		job_run(jobs);
+	} else if (fn) {
+		after = NULL;
+		fn();
+	}
+}
+
+static void job_undo(struct job *j)
+{
+	j->undo = true;
+	job_run(j);
+}
+
+static void started(struct job *j, struct vnet *v)
+{
+	char *xml = network_to_xml(&j->n);
+	int rc = store_put(vmid.run_dir, j->n.uuid, UNIT_NETWORK, xml, false, &j->f);
+
+	free(xml);
+	if (rc) {
+		job_undo(j);
+		return;
+	}
+	v->live = j->n;
+	v->active = true;
+	say(LOG_SAY, "network %s: started, bridge %s", v->def.name, j->n.bridge);
+	job_end(j, 0);
+}
+
+/* Without its bridge there is nothing left to keep. */
+static void stopped(struct job *j, struct vnet *v, bool wrong)
+{
+	if (wrong && is_active(v)) {
+		job_end(j, j->f.status);
+		return;
+	}
+	v->active = false;
+	say(LOG_SAY, "network %s: stopped", v->def.name);
+	job_end(j, store_del(vmid.run_dir, j->n.uuid, UNIT_NETWORK, false, &j->f));
+}
+
+/* why: NULL if all is done. */
+static void job_said(struct job *j, const char *why)
+{
+	struct vnet *v = by_uuid(j->n.uuid);
+
+	if (why && !j->undo)
+		fail(&j->f, EX_FAILED, NULL, "network '%s': %s", j->n.name, why);
+	if (j->undo)
+		job_end(j, j->f.status);
+	else if (j->stop)
+		stopped(j, v, why);
+	else if (why)
+		job_undo(j);	/* it may have been ended halfway */
+	else
+		started(j, v);
+}
+
+static void job_close(struct job *j)
+{
+	loop_del(j->end);
+	loop_del(j->late);
+	close(j->pidfd);
+	close(j->out);
+}
+
+static void job_ended(void *arg, uint32_t events)
+{
+	struct job *j = arg;
+	char said[256] = "", *end;
 	const char *last;
 	ssize_t len;
-	char *end;
 	off_t at;
 
-	if (vmid.ops == &hv_sim)
-		return 0;
-	out = memfd_create("vmi-network", MFD_CLOEXEC);
-	sb_add(&args, "vmi-network", sizeof("vmi-network"));
-	network_args(n, verb, &args);
-	pidfd = out < 0 ? -errno : broker_network(args.s, args.len, out);
-	sb_free(&args);
-	if (pidfd < 0) {
-		if (out >= 0)
-			close(out);
-		return fail(f, EX_FAILED, NULL, "network '%s': vmi-network cannot be run: %s", n->name, strerror(-pidfd));
-	}
-	if (poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, MAKE_TIME) != 1) {
-		broker_kill(pidfd);
-		close(pidfd);
-		pidfd = -1;
-		snprintf(said, sizeof(said), "vmi-network does not end");
-	} else {
-		/* The end of it. */
-		at = lseek(out, 0, SEEK_END) - (off_t)sizeof(said) + 1;
-		len = pread(out, said, sizeof(said) - 1, at > 0 ? at : 0);
-		said[len < 0 ? 0 : len] = 0;
-	}
-	if (pidfd >= 0)
-		close(pidfd);
-	close(out);
+	(void)events;
+	/* The end of it. */
+	at = lseek(j->out, 0, SEEK_END) - (off_t)sizeof(said) + 1;
+	len = pread(j->out, said, sizeof(said) - 1, at > 0 ? at : 0);
+	said[len < 0 ? 0 : len] = 0;
+	job_close(j);
 	for (end = said + strlen(said); end > said && end[-1] == '\n'; end--)
 		end[-1] = 0;
 	/* What programs of it said comes first; the last line is its own. */
 	end = strrchr(said, '\n');
 	last = end ? end + 1 : said;
-	if (!strcmp(last, "done"))
-		return 0;
-	return fail(f, EX_FAILED, NULL, "network '%s': %s", n->name, *last ? last : "vmi-network ended without a word");
+	job_said(j, !strcmp(last, "done") ? NULL : *last ? last : "vmi-network ended without a word");
+}
+
+static void job_late(void *arg, uint32_t events)
+{
+	struct job *j = arg;
+
+	(void)events;
+	broker_kill(j->pidfd);
+	job_close(j);
+	job_said(j, "vmi-network does not end");
+}
+
+static void job_run(struct job *j)
+{
+	struct strbuf args = { 0 };
+	char why[100];
+
+	if (vmid.ops == &hv_sim) {
+		job_said(j, NULL);
+		return;
+	}
+	j->out = memfd_create("vmi-network", MFD_CLOEXEC);
+	sb_add(&args, "vmi-network", sizeof("vmi-network"));
+	network_args(&j->n, j->stop || j->undo ? "stop" : "start", &args);
+	j->pidfd = j->out < 0 ? -errno : broker_network(args.s, args.len, j->out);
+	sb_free(&args);
+	if (j->pidfd < 0) {
+		snprintf(why, sizeof(why), "vmi-network cannot be run: %s", strerror(-j->pidfd));
+		if (j->out >= 0)
+			close(j->out);
+		job_said(j, why);
+		return;
+	}
+	j->end = loop_add(j->pidfd, EPOLLIN, job_ended, j);
+	j->late = loop_timer(MAKE_TIME, job_late, j);
+}
+
+static void job_add(const struct network *n, bool stop, struct conn *client)
+{
+	struct job *j = xcalloc(1, sizeof(*j)), **p = &jobs;
+
+	j->n = *n;
+	j->stop = stop;
+	j->client = client;
+	if (client)
+		conn_later(client);
+	while (*p)
+		p = &(*p)->next;
+	*p = j;
+	if (jobs == j)
+		job_run(j);
+}
+
+void net_forget(const struct conn *c)
+{
+	for (struct job *j = jobs; j; j = j->next) {
+		if (j->client == c)
+			j->client = NULL;
+	}
+}
+
+void net_then(void (*fn)(void))
+{
+	if (jobs)
+		after = fn;
+	else
+		fn();
 }
 
 /* An interface of domain 0 that has addresses of this network: domain 0 could not reach its own neighbours. */
@@ -132,47 +292,26 @@ static int taken(const struct network *n, struct failure *f)
 	return rc;
 }
 
-static int start(struct vnet *v, struct failure *f)
+static int start(struct vnet *v, struct conn *c, struct failure *f)
 {
-	char *xml;
-	int rc;
-
+	if (not_busy(v, f))
+		return f->status;
 	if (is_active(v))
 		return fail(f, EX_WRONG_STATE, NULL, "network '%s' is active already", v->def.name);
 	if (taken(&v->def, f))
 		return f->status;
-	rc = make(&v->def, "start", f);
-	if (rc) {
-		/* It may have been ended halfway. */
-		make(&v->def, "stop", &(struct failure){ 0 });
-		return rc;
-	}
-	xml = network_to_xml(&v->def);
-	rc = store_put(vmid.run_dir, v->def.uuid, UNIT_NETWORK, xml, false, f);
-	free(xml);
-	if (rc) {
-		make(&v->def, "stop", &(struct failure){ 0 });
-		return rc;
-	}
-	v->live = v->def;
-	v->active = true;
-	say(LOG_SAY, "network %s: started, bridge %s", v->def.name, v->def.bridge);
+	job_add(&v->def, false, c);
 	return 0;
 }
 
-static int stop(struct vnet *v, struct failure *f)
+static int stop(struct vnet *v, struct conn *c, struct failure *f)
 {
-	int rc;
-
+	if (not_busy(v, f))
+		return f->status;
 	if (!v->active)
 		return fail(f, EX_WRONG_STATE, NULL, "network '%s' is not active", v->def.name);
-	rc = make(&v->live, "stop", f);
-	/* Without its bridge there is nothing left to keep. */
-	if (rc && is_active(v))
-		return rc;
-	v->active = false;
-	say(LOG_SAY, "network %s: stopped", v->def.name);
-	return store_del(vmid.run_dir, v->def.uuid, UNIT_NETWORK, false, f);
+	job_add(&v->live, true, c);
+	return 0;
 }
 
 /* ---- what survives ---- */
@@ -214,7 +353,7 @@ void net_load(bool autostart)
 	store_each(vmid.state_dir, UNIT_NETWORK, load_one);
 	store_each(vmid.run_dir, UNIT_NETWORK, load_live);
 	for (struct vnet *v = networks; autostart && v; v = v->next) {
-		if (v->autostart && !is_active(v) && start(v, &f))
+		if (v->autostart && !is_active(v) && start(v, NULL, &f))
 			say(LOG_ERROR, "autostart: %s", f.message);
 	}
 }
@@ -253,12 +392,6 @@ static struct vnet *find_param(json_t *params, struct failure *f)
 	return v;
 }
 
-static int done(const struct vnet *v, json_t **reply)
-{
-	*reply = json_pack("{s:s}", "name", v->def.name);
-	return 0;
-}
-
 /* Another network that this one cannot be beside. */
 static int clash(const struct network *n, struct failure *f)
 {
@@ -274,7 +407,7 @@ static int clash(const struct network *n, struct failure *f)
 			return fail(f, EX_BAD_CONFIG, NULL, "the network '%s' has the bridge %s: give this one another", v->def.name, n->bridge);
 		if (!same && network_overlap(n, v->def.address, v->def.prefix))
 			return fail(f, EX_BAD_CONFIG, NULL, "the network '%s' has some of these addresses: give this one others", v->def.name);
-		if (same && v->active && strcmp(v->def.name, n->name))
+		if (same && (v->active || is_busy(v)) && strcmp(v->def.name, n->name))
 			return fail(f, EX_WRONG_STATE, "stop it first: vmi net-destroy", "network '%s' is active: its name cannot change", v->def.name);
 	}
 	if (nr >= MAX_NETWORKS)
@@ -329,7 +462,7 @@ static int undefine(struct conn *c, json_t *params, json_t **reply, struct failu
 	struct vnet *v = find_param(params, f), **p = &networks;
 
 	(void)c;
-	if (!v)
+	if (!v || not_busy(v, f))
 		return f->status;
 	if (v->active)
 		return fail(f, EX_WRONG_STATE, "stop it first: vmi net-destroy", "network '%s' is active", v->def.name);
@@ -347,16 +480,16 @@ static int run_start(struct conn *c, json_t *params, json_t **reply, struct fail
 {
 	struct vnet *v = find_param(params, f);
 
-	(void)c;
-	return !v || start(v, f) ? f->status : done(v, reply);
+	(void)reply;
+	return !v || start(v, c, f) ? f->status : 0;
 }
 
 static int run_stop(struct conn *c, json_t *params, json_t **reply, struct failure *f)
 {
 	struct vnet *v = find_param(params, f);
 
-	(void)c;
-	return !v || stop(v, f) ? f->status : done(v, reply);
+	(void)reply;
+	return !v || stop(v, c, f) ? f->status : 0;
 }
 
 static int autostart(struct conn *c, json_t *params, json_t **reply, struct failure *f)

@@ -165,10 +165,8 @@ static void load_existing(void)
 	free(list);
 }
 
-void dom_load(bool autostart)
+void dom_load(void)
 {
-	struct failure f;
-
 	store_each(vmid.state_dir, UNIT_XML, load_def);
 	store_each(vmid.state_dir, UNIT_AUTO, load_auto);
 	store_each(vmid.run_dir, UNIT_LIVE, load_live);
@@ -182,7 +180,13 @@ void dom_load(bool autostart)
 		json_decref(s->j);
 		free(s);
 	}
-	for (struct domain *d = domains; autostart && d; d = d->next) {
+}
+
+void dom_start_marked(void)
+{
+	struct failure f;
+
+	for (struct domain *d = domains; d; d = d->next) {
 		if (d->autostart && !d->domid && dom_start(d, false, &f))
 			say(LOG_ERROR, "autostart: %s", f.message);
 	}

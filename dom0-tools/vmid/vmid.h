@@ -4,7 +4,7 @@
  * console.c, conn.c and the methods.
  *
  * One thread; every call that a client makes runs to its end before the next
- * one, so there are no locks. What must survive a kill is in files before it
+ * one (but for networks.c's, which wait for a program), so there are no locks. What must survive a kill is in files before it
  * is in the hypervisor (store.c).
  */
 #ifndef VMID_H
@@ -131,7 +131,8 @@ void dom_hv_events(void *arg, uint32_t events);
 /* ---- recover.c, and what only it needs of domain.c ---- */
 #define MAX_DOMAINS	256
 
-void dom_load(bool autostart);
+void dom_load(void);
+void dom_start_marked(void);		/* those with autostart */
 struct domain *dom_add(void);		/* with neither definition nor life: the caller gives it one */
 /* Makes d->live exist; stage: see recover.c. On failure nothing of it is left but d->live. */
 int dom_build(struct domain *d, bool paused, const char *stage, struct failure *f);
@@ -167,12 +168,14 @@ int diag_fail(const struct diag *d, json_t **messages, struct failure *f);
 
 /* ---- networks.c ---- */
 struct network;
+struct conn;
 void net_load(bool autostart);		/* before dom_load() */
+void net_then(void (*fn)(void));	/* when what is under way is done: once */
+void net_forget(const struct conn *c);	/* it waits for nothing any more */
 /* Of this device and those after it: the bridge of each interface of a network, into its <source>; an error in d for each whose network is not active. */
 void net_resolve(xmlNode *first, struct diag *d);
 
 /* ---- console.c ---- */
-struct conn;
 void console_open(struct domain *d);
 void console_close(struct domain *d, const char *last_words);
 int console_attach(struct domain *d, struct conn *c, bool force, bool replay, struct failure *f);
@@ -189,6 +192,7 @@ struct conn {
 	bool reader;			/* came through the read-only socket */
 	bool closing;			/* when out is empty */
 	bool events;			/* wants events */
+	bool waiting, oneway;		/* for a late answer; wants none */
 	struct domain *console;		/* is raw bytes of this one's console */
 	uid_t uid;
 	pid_t pid;
@@ -198,6 +202,9 @@ void conn_listen(int fd, bool reader);
 void conn_send(struct conn *c, const void *data, size_t len);
 void conn_json(struct conn *c, json_t *msg);	/* takes msg */
 void conn_end(struct conn *c);			/* after what is still to be sent */
+/* In a method, which then returns 0 and no reply: the answer comes later, and the next call after it. */
+void conn_later(struct conn *c);
+void conn_late_answer(struct conn *c, int rc, json_t *reply, const struct failure *f);	/* takes reply */
 void event(const struct domain *d, const char *what, const char *detail);
 
 /* ---- methods*.c ---- */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, an isolated network not; vmid killed, the network removed; what is missing is said.
-# seconds: 55
+# proves: A guest on the network `default`: its address by DHCP, domain 0 and what is behind that reached through NAT, an isolated network not; vmid killed, the network removed; vmi-network hangs, and vmid does not; what is missing is said.
+# seconds: 75
 . tests/lib/case.sh
 . tests/lib/domain0.sh
 . tests/lib/io.sh
@@ -65,6 +65,22 @@ beyond inner 10.78.0.2 "sleep 1000"
 brctl addif vmibr2 inner && ifconfig inner up || fail "the bridge vmibr2"
 segments() { awk '/^Tcp: [0-9]/ { print $11 }' "/proc/$(cat /tmp/inner)/net/snmp"; }
 vmi -q start guest || fail "the guest does not start"
+# One that hangs holds who asked for it, and no others.
+vmi -q net-define /stuck.xml && mv /sbin/vmi-network /sbin/vmi-network.good || fail "the network stuck"
+cat >/sbin/vmi-network <<HANGS
+#!/bin/sh
+[ "\$1" = start ] || exec echo "done"
+: >/tmp/hangs
+while :; do usleep 200000; done
+HANGS
+chmod +x /sbin/vmi-network
+(vmi net-start stuck >/tmp/stuck 2>&1; echo "status $?" >>/tmp/stuck) &
+until_ok "vmi-network is not run" [ -e /tmp/hangs ]
+mv /sbin/vmi-network.good /sbin/vmi-network
+vmi domstate guest | grep -q running || fail "domstate, while vmi-network hangs"
+refused "is being started" vmi net-start stuck
+refused "is being started" vmi net-undefine stuck
+! grep status /tmp/stuck || fail "vmid waited for vmi-network: $(cat /tmp/stuck)"
 vmi dumpxml guest | grep -q "network=.default. bridge=.vmibr0." || fail "the bridge is not in $(vmi dumpxml guest)"
 until_says "address 10.77.0.10"
 until_says knocked
@@ -73,6 +89,9 @@ arrives() { nc -w 2 10.78.0.2 9 </dev/null; [ "$(segments)" -gt 0 ]; }
 until_ok "domain 0 does not reach the isolated network" arrives
 kill -9 "$(cat /tmp/inner)"
 vmi -q net-destroy inner && vmi -q net-undefine inner || fail "the end of the network inner"
+until_ok "nobody ends vmi-network" grep -q status /tmp/stuck
+grep -q "vmi-network does not end" /tmp/stuck || fail "stuck: $(cat /tmp/stuck)"
+vmi -q net-undefine stuck || fail "net-undefine stuck"
 until_says "round 2"
 kill_vmid
 vmi net-info default | grep -q "Active: *yes" || fail "the next vmid does not know that it is active"
@@ -109,6 +128,12 @@ cat >"$tmp/inner.xml" <<'END'
   <name>inner</name>
   <bridge name='vmibr2'/>
   <ip address='10.78.0.1' netmask='255.255.255.0'/>
+</network>
+END
+cat >"$tmp/stuck.xml" <<'END'
+<network>
+  <name>stuck</name>
+  <bridge name='vmibr3'/>
 </network>
 END
 cat >"$tmp/bad.xml" <<'END'
