@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_alive.c - a back end, or the qemu-storage-daemon behind it, that lives and does nothing: stopped,
- * in an endless loop, or in a call that never returns.
+ * device_alive.c - a back end, or the qemu-storage-daemon or vmi-user-net behind it, that lives and does
+ * nothing: stopped, in an endless loop, or in a call that never returns.
  *
  * It is asked a few times within cfg.patience, and answers from its main loop, where it serves, too. One that
  * leaves all of these questions open is killed; its death is device_back.c's or device_server.c's to handle, and
@@ -62,33 +62,41 @@ static int next_question(const struct devices *m, struct alive *a, pid_t pid, ui
 	return -1;
 }
 
+/* It is there, and was asked in vain. */
+static bool hangs(struct devices *m, struct slot *s, struct alive *a, pid_t pid, uint64_t now, void (*listen)(struct devices *, struct slot *),
+		  void (*ask)(struct slot *, unsigned int))
+{
+	int nr;
+
+	if (!a->look_at || now < a->look_at)
+		return false;
+	/* Answers that are there, and were not read yet, count. */
+	listen(m, s);
+	nr = next_question(m, a, pid, now);
+	if (nr > 0)
+		ask(s, nr);
+	return nr < 0;
+}
+
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now)
 {
 	struct server *v = &s->server;
-	int nr;
 
-	/* Answers that are there, and were not read yet, count. */
-	if (s->pidfd >= 0 && s->alive.look_at && now >= s->alive.look_at) {
-		back_listen(m, s);
-		nr = next_question(m, &s->alive, s->pid, now);
-		if (nr > 0)
-			back_tell(s, "alive %d\n", nr);
-		if (nr < 0) {
-			tell(m, DEVICE_EV_ERROR, s, "its back end (process %d) has not answered for %u s: it is killed, and another one goes on. "
-			     "If that is not the last time: is domain 0 overloaded, or too little of its memory free? --device-timeout gives it longer",
-			     s->pid, m->cfg.patience);
-			back_kill(s);
-		}
+	if (s->pidfd >= 0 && hangs(m, s, &s->alive, s->pid, now, back_listen, back_ask)) {
+		tell(m, DEVICE_EV_ERROR, s, "its back end (process %d) has not answered for %u s: it is killed, and another one goes on. "
+		     "If that is not the last time: is domain 0 overloaded, or too little of its memory free? --device-timeout gives it longer",
+		     s->pid, m->cfg.patience);
+		back_kill(s);
 	}
-	if (v->pidfd >= 0 && v->alive.look_at && now >= v->alive.look_at) {
-		server_listen(m, s);
-		nr = next_question(m, &v->alive, v->pid, now);
-		if (nr > 0)
-			server_ask(s, nr);
-		if (nr < 0) {
-			tell(m, DEVICE_EV_ERROR, s, "its server, qemu-storage-daemon (process %d), has not answered for %u s: it is killed, and another "
-			     "one goes on. --device-timeout gives it longer", v->pid, m->cfg.patience);
-			server_kill(s);
-		}
+	if (v->pidfd >= 0 && hangs(m, s, &v->alive, v->pid, now, server_listen, server_ask)) {
+		tell(m, DEVICE_EV_ERROR, s, "its server, qemu-storage-daemon (process %d), has not answered for %u s: it is killed, and another "
+		     "one goes on. --device-timeout gives it longer", v->pid, m->cfg.patience);
+		server_kill(s);
+	}
+	/* No disk could keep that one in the kernel. */
+	if (s->net.pidfd >= 0 && hangs(m, s, &s->net.alive, 0, now, user_net_listen, user_net_ask)) {
+		tell(m, DEVICE_EV_ERROR, s, "its vmi-user-net has not answered for %u s: it is killed, and another one goes on; its connections are "
+		     "lost. --device-timeout gives it longer", m->cfg.patience);
+		user_net_kill(s);
 	}
 }

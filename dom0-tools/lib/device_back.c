@@ -63,39 +63,11 @@ static const char *limits_text(const struct device_limits *l, char text[128])
 	return text;
 }
 
-/*
- * vmi-user-net and the back end have a socket in common; when one of them ends, so does the other. The control socket is
- * the back end's, too: when it is closed here, both end.
- */
-static int slirp_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int *conn)
-{
-	struct command net = { 0 };
-	int pair[2], rc;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	command_arg(&net, USER_NET_PROGRAM);
-	command_arg(&net, "stream=%u", command_pass(&net, pair[1]));
-	if (s->dev.mtu)
-		command_arg(&net, "mtu=%u", s->dev.mtu);
-	command_pass(&net, tell);
-	rc = broker_user_net(m->cfg.domid, net.args.s, net.args.len, net.fds, net.nr, &pid);
-	sb_free(&net.args);
-	close(pair[1]);
-	*conn = pair[0];
-	if (rc < 0)
-		return rc;
-	close(rc);
-	command_arg(c, "stream=%u", command_pass(c, pair[0]));
-	return 0;
-}
-
 /* conn: what is to be closed when the back end has it. */
-static int net_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int conn[PAIRS_MAX])
+static int net_args(struct devices *m, struct command *c, struct slot *s, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
-	int rc = dev->slirp ? slirp_args(m, c, s, tell, conn) : 0;
+	int rc = dev->slirp ? user_net_start(m, s, c, conn) : 0;
 
 	if (rc)
 		return rc;
@@ -119,8 +91,7 @@ static int net_args(const struct devices *m, struct command *c, const struct slo
 	return 0;
 }
 
-/* tell: where other programs of the device say what is wrong. */
-static int kind_args(const struct devices *m, struct command *c, const struct slot *s, int tell, int conn[PAIRS_MAX])
+static int kind_args(struct devices *m, struct command *c, struct slot *s, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
 	char text[128];
@@ -139,7 +110,7 @@ static int kind_args(const struct devices *m, struct command *c, const struct sl
 			command_arg(c, "serial=%s", dev->serial);
 		break;
 	case DEVICE_NET:
-		return net_args(m, c, s, tell, conn);
+		return net_args(m, c, s, conn);
 	case DEVICE_CONSOLE:
 		command_arg(c, "pty=%u", command_pass(c, s->open.fd));
 		break;
@@ -245,7 +216,7 @@ void back_start(struct devices *m, struct slot *s)
 	command_arg(&c, "vmi-back");
 	command_arg(&c, "%s", device_kind_names[s->dev.kind]);
 	common_args(m, s, &c);
-	rc = kind_args(m, &c, s, pair[1], conn);
+	rc = kind_args(m, &c, s, conn);
 	/* The last one, as broker_do.c expects it. */
 	command_arg(&c, "ctl=%u", command_pass(&c, pair[1]));
 	if (!rc)
@@ -256,6 +227,7 @@ void back_start(struct devices *m, struct slot *s)
 		close(conn[i]);
 	if (rc < 0) {
 		close(pair[0]);
+		user_net_end(m, s);
 		s->pidfd = -1;
 		s->pid = 0;
 		if (conn[0] < 0 && s->dev.kind == DEVICE_VHOST_USER)
@@ -281,25 +253,10 @@ static void balloon_given(const struct devices *m, const struct slot *s, uint64_
 		broker_budget(m->cfg.domid, rest > s->dev.target ? rest : s->dev.target);
 }
 
-static void line(struct devices *m, struct slot *s, const char *text)
+void back_said(struct devices *m, struct slot *s, const char *text)
 {
 	uint64_t now = now_ns();
 
-	if (!strcmp(text, "ready")) {
-		if (!s->ready_at && (s->phase == P_STARTING || s->phase == P_LEAVING)) {
-			set_phase(s, P_RUNNING);
-			s->ready_at = now;
-			if (s->serverless)
-				tell(m, DEVICE_EV_LOG, s, "its server is there again");
-			s->serverless = false;
-			slot_present(m, s);
-		}
-		return;
-	}
-	if (!strncmp(text, "alive ", 6)) {
-		alive_answer(&s->alive, text + 6);
-		return;
-	}
 	if (now - s->lines_at > LINES_TIME) {
 		s->lines_at = now;
 		s->lines = 0;
@@ -312,6 +269,25 @@ static void line(struct devices *m, struct slot *s, const char *text)
 		tell(m, DEVICE_EV_ERROR, s, "%s", text + 6);
 	else
 		tell(m, DEVICE_EV_LOG, s, "%s", strncmp(text, "log ", 4) ? text : text + 4);
+}
+
+static void line(struct devices *m, struct slot *s, const char *text)
+{
+	if (!strcmp(text, "ready")) {
+		if (!s->ready_at && (s->phase == P_STARTING || s->phase == P_LEAVING)) {
+			set_phase(s, P_RUNNING);
+			s->ready_at = now_ns();
+			if (s->serverless)
+				tell(m, DEVICE_EV_LOG, s, "its server is there again");
+			s->serverless = false;
+			slot_present(m, s);
+		}
+		return;
+	}
+	if (!strncmp(text, "alive ", 6))
+		alive_answer(&s->alive, text + 6);
+	else
+		back_said(m, s, text);
 }
 
 bool back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *))
@@ -381,6 +357,7 @@ void back_ended(struct devices *m, struct slot *s)
 	s->ctl = s->pidfd = -1;
 	s->pid = 0;
 	sb_free(&s->said);
+	user_net_end(m, s);
 	if (s->phase == P_ENDING) {
 		slot_over(m, s);
 		return;
@@ -393,6 +370,11 @@ void back_kill(struct slot *s)
 {
 	if (s->pidfd >= 0)
 		broker_kill(s->pidfd);
+}
+
+void back_ask(struct slot *s, unsigned int number)
+{
+	back_tell(s, "alive %u\n", number);
 }
 
 void back_tell(struct slot *s, const char *fmt, ...)

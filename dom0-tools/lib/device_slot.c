@@ -35,6 +35,7 @@ void slot_give_back(struct slot *s)
 {
 	device_close(&s->open);
 	server_close(&s->server);
+	user_net_close(&s->net);
 	for (unsigned int i = 0; i < s->nr_ports; i++) {
 		if (s->port_fd[i] >= 0)
 			close(s->port_fd[i]);
@@ -56,7 +57,8 @@ void slot_give_back(struct slot *s)
 
 void slot_reset(struct slot *s)
 {
-	*s = (struct slot){ .page_fd = -1, .state_fd = -1, .ctl = -1, .pidfd = -1, .open = NOTHING_OPEN, .server = NO_SERVER };
+	*s = (struct slot){ .page_fd = -1, .state_fd = -1, .ctl = -1, .pidfd = -1, .open = NOTHING_OPEN, .server = NO_SERVER,
+			   .net = NO_USER_NET };
 }
 
 /* The guest and the back end have let go, or were made to. */

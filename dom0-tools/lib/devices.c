@@ -82,6 +82,8 @@ void devices_set_timer(struct devices *m)
 			next = earlier(next, s->alive.look_at);
 		if (s->server.pidfd >= 0)
 			next = earlier(next, s->server.alive.look_at);
+		if (s->net.pidfd >= 0)
+			next = earlier(next, s->net.alive.look_at);
 	}
 	timerfd_settime(m->timer, TFD_TIMER_ABSTIME,
 			&(struct itimerspec){ .it_value = { .tv_sec = next / SECOND, .tv_nsec = next % SECOND } }, NULL);
@@ -154,6 +156,7 @@ void devices_close(struct devices *m)
 		if (m->slot[i].phase == P_NONE)
 			continue;
 		back_kill(&m->slot[i]);
+		user_net_kill(&m->slot[i]);
 		saved_forget(m->dir, m->cfg.uuid, i);
 	}
 	/* What they had open is free for the domain's next life. */
@@ -205,6 +208,9 @@ static void heard(struct devices *m, uint32_t id)
 		break;
 	case WATCH_NBD:
 		server_link_ended(m, s);
+		break;
+	case WATCH_USER_NET:
+		user_net_listen(m, s);
 		break;
 	}
 }

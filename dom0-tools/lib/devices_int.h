@@ -59,6 +59,15 @@ struct server {
 
 #define NO_SERVER	((struct server){ .ctl = -1, .pidfd = -1, .at = -1, .link = -1 })
 
+/* vmi-user-net behind a network card (device_user.c). */
+struct user_net {
+	int ctl, pidfd;			/* -1: there is none */
+	struct alive alive;
+	struct strbuf said;
+};
+
+#define NO_USER_NET	((struct user_net){ .ctl = -1, .pidfd = -1 })
+
 /* A command line and its descriptors, which are 3, 4, ... there. */
 struct command {
 	struct strbuf args;
@@ -91,6 +100,7 @@ struct slot {
 	struct back_state *state;
 	struct opened open;
 	struct server server;
+	struct user_net net;
 
 	int ctl, pidfd;			/* of the back end; -1: there is none */
 	pid_t pid;
@@ -125,7 +135,7 @@ extern struct devices *all_devices;
 /* What an epoll event is about; the slot's number is below. */
 enum {
 	WATCH_BUS = 0, WATCH_TIMER = 0x100, WATCH_CTL = 0x200, WATCH_END = 0x300, WATCH_LINK = 0x400, WATCH_SERVER = 0x500,
-	WATCH_SERVER_END = 0x600, WATCH_NBD = 0x700,
+	WATCH_SERVER_END = 0x600, WATCH_NBD = 0x700, WATCH_USER_NET = 0x800,
 };
 
 void tell(struct devices *m, enum device_event what, const struct slot *s, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -157,9 +167,12 @@ void back_start(struct devices *m, struct slot *s);
 void back_listen(struct devices *m, struct slot *s);	/* its socket is readable */
 void back_ended(struct devices *m, struct slot *s);	/* its pidfd is readable */
 void back_kill(struct slot *s);
+void back_ask(struct slot *s, unsigned int number);	/* a question of device_alive.c */
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
 void back_later(struct devices *m, struct slot *s, const char *why);	/* it is not there; the next one is started soon */
+/* Text of a process of the device's, for the log or the owner; more than anybody would read is dropped. */
+void back_said(struct devices *m, struct slot *s, const char *text);
 /* The lines that came on *fd, which is closed at its end. False: they come without end, and something is lost. */
 bool back_lines(struct devices *m, struct slot *s, int *fd, struct strbuf *said, void (*line)(struct devices *, struct slot *, const char *));
 unsigned int command_pass(struct command *c, int fd);
@@ -172,6 +185,15 @@ void back_wait(struct slot *s, int ms);		/* until it is over */
 void alive_begin(const struct devices *m, struct alive *a);	/* of a new process */
 void alive_answer(struct alive *a, const char *number);
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
+
+/* device_user.c */
+int user_net_start(struct devices *m, struct slot *s, struct command *c, int *conn);	/* conn: the back end's descriptor, to be closed when it has it */
+void user_net_ask(struct slot *s, unsigned int number);		/* a question of device_alive.c */
+void user_net_listen(struct devices *m, struct slot *s);	/* its control socket is readable */
+void user_net_kill(struct slot *s);
+void user_net_end(struct devices *m, struct slot *s);		/* with its back end; that there is none is no harm */
+void user_net_close(struct user_net *n);
+
 /* device_server.c */
 const char *server_start(struct devices *m, struct slot *s);	/* NULL, or why it is not: "has no ..." */
 void server_ask(struct slot *s, unsigned int number);		/* a question of device_alive.c */

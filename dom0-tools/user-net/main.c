@@ -8,7 +8,7 @@
  * no bridge, no address and no right is needed. One end is the stream socket that
  * vmi-back has for such a card (card.c), the other are those sockets; one poll() waits for all of them.
  * vmid starts it as the domain's own user, beside vmi-back; when one of the two ends, so
- * does the other.
+ * does the other. Its standard error is a socket to vmid, which asks there whether it lives.
  *
  * It is not a part of vmi-back: that has the guest's memory, and no TCP.
  *
@@ -34,9 +34,10 @@
 #define MTU_MAX		65521		/* libslirp's */
 
 static Slirp *slirp;
-static int tell = 2;
-/* The card, then what libslirp waits for. */
-static struct pollfd wait_for[1 + FILES];
+static int manager = 2;
+/* The card, the manager, then what libslirp waits for. */
+enum { CARD, MANAGER, OWN };
+static struct pollfd wait_for[OWN + FILES];
 static nfds_t nr_wait;
 
 _Noreturn void die(const char *format, ...)
@@ -50,9 +51,9 @@ _Noreturn void die(const char *format, ...)
 	vsnprintf(text + sizeof(prefix) - 1, sizeof(text) - sizeof(prefix), format, ap);
 	va_end(ap);
 	strcat(text, "\n");
-	/* vmi-back has the socket, too: it stays as it is, and a manager that does not read misses this. */
-	if (send(tell, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK)
-		(void)!write(tell, text, strlen(text));
+	/* A manager that does not read misses this. */
+	if (send(manager, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK)
+		(void)!write(manager, text, strlen(text));
 	exit(1);
 }
 
@@ -117,7 +118,7 @@ static int add_poll(int fd, int its, void *opaque)
 	struct pollfd *p = &wait_for[nr_wait];
 
 	(void)opaque;
-	if (nr_wait == 1 + FILES)
+	if (nr_wait == OWN + FILES)
 		die("libslirp waits for more descriptors than there are");
 	*p = (struct pollfd){ .fd = fd };
 	for (size_t i = 0; i < NR_EVENTS; i++)
@@ -140,21 +141,36 @@ static void frame(const uint8_t *data, size_t len)
 	slirp_input(slirp, data, len);
 }
 
+/* It asks "alive N", and wants to hear the same. */
+static void answer(void)
+{
+	char text[256];
+	ssize_t n = recv(manager, text, sizeof(text), MSG_DONTWAIT);
+
+	if (n > 0)
+		(void)!send(manager, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (!n || (errno != EAGAIN && errno != EINTR))
+		die("its manager has ended");
+}
+
 static _Noreturn void serve(int card)
 {
 	for (;;) {
 		uint32_t timeout = UINT32_MAX;
 		int n;
 
-		wait_for[0] = (struct pollfd){ .fd = card, .events = card_flush() ? POLLIN : POLLIN | POLLOUT };
-		nr_wait = 1;
+		wait_for[CARD] = (struct pollfd){ .fd = card, .events = card_flush() ? POLLIN : POLLIN | POLLOUT };
+		wait_for[MANAGER] = (struct pollfd){ .fd = manager, .events = POLLIN };
+		nr_wait = OWN;
 		slirp_pollfds_fill(slirp, &timeout, add_poll, NULL);
 		n = poll(wait_for, nr_wait, timeout > INT32_MAX ? -1 : (int)timeout);
 		if (n < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		/* The card first: what waits for an answer to ARP is sent by the latter. */
-		if (n > 0 && wait_for[0].revents & ~POLLOUT)
+		if (n > 0 && wait_for[CARD].revents & ~POLLOUT)
 			card_receive(frame);
+		if (n > 0 && wait_for[MANAGER].revents)
+			answer();
 		slirp_pollfds_poll(slirp, n < 0, get_revents, NULL);
 	}
 }
@@ -190,8 +206,8 @@ int main(int argc, char **argv)
 	if (card < 0)
 		die("stream=FD is missing");
 	/* What a library prints is the guest's doing, and could wait for a manager that does not read. */
-	tell = fcntl(2, F_DUPFD_CLOEXEC, 3);
-	if (tell < 0 || null < 0 || dup2(null, 2) < 0)
+	manager = fcntl(2, F_DUPFD_CLOEXEC, 3);
+	if (manager < 0 || null < 0 || dup2(null, 2) < 0)
 		die("descriptors: %s", strerror(errno));
 	slirp = slirp_new(&(SlirpConfig){
 		.version = 4, .in_enabled = true, .if_mtu = mtu, .if_mru = mtu,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP; killed under traffic, as its back end or vmid is, it is started again, and ends with its card; what is missing is said.
+# proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP; killed under traffic, as its back end or vmid is, or stopped, it is replaced, and ends with its card; what is missing is said.
 # seconds: 60
 . tests/lib/case.sh
 . tests/lib/domain0.sh
@@ -49,7 +49,7 @@ ip link add out type veth && ifconfig out 172.16.0.1 netmask 255.255.255.0 up ||
 echo "nameserver 127.0.0.1" >/etc/resolv.conf
 /opt/vmi/wire serve 7 &
 /opt/vmi/wire serve 53 &
-/etc/vmi/domains || fail "vmid does not start"
+VMID_OPTIONS="--device-timeout 8" /etc/vmi/domains || fail "vmid does not start"
 step "what is missing"
 mv /sbin/vmi-user-net /sbin/away
 vmi define /guest.xml >/tmp/said 2>&1 && grep -q "install it and libslirp0" /tmp/said || fail "define: $(cat /tmp/said)"
@@ -86,7 +86,7 @@ old=$(pidof vmi-user-net)
 kill_vmid
 until_ok "it goes on without vmid" gone
 more_rounds
-# Two that hang: their cards take them along.
+# Two that hang: a card takes its own along, the other's is replaced.
 step "a second card"
 vmi -q attach-interface guest user || fail "attach-interface"
 until_ok "not one for each card" nets_are 2
@@ -98,6 +98,10 @@ other=$(vmi domiflist guest | grep -v $mac | grep -o '..:..:..:..:..:..')
 kill -STOP $(pidof vmi-user-net)
 vmi -q detach-interface guest user --mac "$other" || fail "detach-interface"
 until_ok "it goes on without its card" nets_are 1
+step "one that is stopped"
+noticed() { vmi log --lifecycle guest | grep -q "net0: error: its vmi-user-net has not answered for 8 s"; }
+until_ok "nobody notices that it is stopped" noticed
+more_rounds
 step "the link, the end"
 vmi -q domif-setlink guest $mac down || fail "domif-setlink"
 until_says "the link is down"

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmi-user-net on this machine, with a guest that is this program: an address by DHCP, TCP and UDP to a server of this machine's, a reset for what it does not know; garbage, frames too long and a card that does not read or ends.
+# proves: vmi-user-net on this machine, with a guest that is this program: an address by DHCP, TCP and UDP to a server of this machine's, a reset for what it does not know; garbage, frames too long, a card that does not read or ends, and questions whether it lives.
 # seconds: 5
 """user-net.py - vmi-user-net at one end of a socket pair, frames made here at the other."""
 import os
 import random
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -62,8 +63,11 @@ class Net:
     def __init__(self, *args):
         self.card, far = socket.socketpair()
         self.card.settimeout(PATIENCE)
-        self.process = subprocess.Popen([PROGRAM, f"stream={far.fileno()}", *args], pass_fds=[far.fileno()], stderr=subprocess.PIPE, text=True)
+        self.manager, end = socket.socketpair()
+        self.manager.settimeout(PATIENCE)
+        self.process = subprocess.Popen([PROGRAM, f"stream={far.fileno()}", *args], pass_fds=[far.fileno()], stderr=end)
         far.close()
+        end.close()
         self.buffer = b""
 
     def send(self, packet, kind=0x0800, to=ALL):
@@ -125,9 +129,16 @@ class Net:
 
     def ends(self, why):
         check(self.process.wait(PATIENCE) == 1, "status", self.process.returncode)
-        said = self.process.stderr.read()
+        said = self.manager.recv(1000).decode()
         check(why in said and said.startswith("log "), f"not \"{why}\", but:", said)
         self.card.close()
+        self.manager.close()
+
+    def answers(self, number, seconds=PATIENCE):
+        """Does it say that it lives?"""
+        question = b"alive %d\n" % number
+        self.manager.sendall(question)
+        return bool(select.select([self.manager], [], [], seconds)[0]) and self.manager.recv(1000) == question
 
     def close(self):
         self.card.close()
@@ -263,6 +274,23 @@ def garbage(server):
         net.ends("are no frames")
 
 
+def alive(server):
+    """It answers its manager, also while the guest takes nothing; not when it is stopped; and ends with it."""
+    net = Net().lease()
+    for number in range(100):
+        check(net.answers(number), "no answer, or another one, to question", number)
+    for _ in range(3000):
+        net.send(udp(GUEST, HOST, 4000, server.port, bytes(1000)))
+    check(net.answers(7), "no answer while its card does not read")
+    net.process.send_signal(signal.SIGSTOP)
+    check(not net.answers(8, 1), "one that is stopped answers")
+    net.process.send_signal(signal.SIGCONT)
+    check(net.manager.recv(1000) == b"alive 8\n", "another answer when it goes on")
+    net.manager.close()
+    check(net.process.wait(PATIENCE) == 1, "it goes on without its manager")
+    net.card.close()
+
+
 def cut(server):
     """A stream in pieces of any size, and a card that does not read: frames are lost, and whole ones come."""
     net = Net().lease()
@@ -308,7 +336,7 @@ def main():
         return 77
     random.seed(1)
     server = Server()
-    for test in (traffic, killed, sandboxed, garbage, cut, refused):
+    for test in (traffic, killed, sandboxed, garbage, alive, cut, refused):
         begin = time.monotonic()
         try:
             test(server)

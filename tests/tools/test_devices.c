@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused.
+ * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs, or what is behind it, is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -287,7 +287,7 @@ static void a_back_end_that_hangs_is_killed(void)
 	char answer[64];
 	int asked;
 
-	*s = (struct slot){ .phase = P_RUNNING, .dev = { .name = "vda" } };
+	*s = (struct slot){ .phase = P_RUNNING, .dev = { .name = "vda" }, .server = NO_SERVER, .net = NO_USER_NET };
 	asked = hanging_process(&s->pid, &s->pidfd, &s->ctl);
 	alive_begin(&m, &s->alive);
 	/* It answers, late, but each time: for hours. */
@@ -322,6 +322,38 @@ static void a_back_end_that_hangs_is_killed(void)
 	alive_on_time(&m, s, now + 3600 * SECOND);
 	CU_ASSERT_EQUAL(s->alive.asked, 0);
 	slot_give_back(s);
+	close(asked);
+}
+
+static void a_user_net_that_hangs_is_killed(void)
+{
+	struct devices m = { .cfg = { .patience = 30, .event = on_event } };
+	struct slot *s = &m.slot[0];
+	struct user_net *n = &s->net;
+	uint64_t now = now_ns();
+	int asked;
+	pid_t pid;
+
+	slot_reset(s);
+	s->dev.name = "net0";
+	asked = hanging_process(&pid, &n->pidfd, &n->ctl);
+	alive_begin(&m, &n->alive);
+	*last = 0;
+	for (int i = 0; i < 9; i++) {
+		CU_ASSERT(poll(&(struct pollfd){ .fd = n->pidfd, .events = POLLIN }, 1, 0) == 0 && !*last);
+		now += 8 * SECOND;
+		alive_on_time(&m, s, now);
+		/* The fourth is answered; it says, too, that it is a back end. */
+		if (question(asked) == 4)
+			CU_ASSERT(write(asked, "alive 4\nready\n", 14) == 14);
+		if (i == 4)
+			*last = 0;
+	}
+	CU_ASSERT(strstr(last, "its vmi-user-net has not answered for 30 s") && strstr(last, "--device-timeout"));
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = n->pidfd, .events = POLLIN }, 1, 10000), 1);
+	CU_ASSERT_EQUAL(s->phase, P_NONE);
+	user_net_end(&m, s);
+	CU_ASSERT(n->ctl < 0 && n->pidfd < 0 && waitpid(pid, NULL, 0) < 0);
 	close(asked);
 }
 
@@ -478,5 +510,5 @@ static void talk_without_end_is_not_heard_out(void)
 
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
       TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed),
-      TEST(a_device_that_leaves_is_not_served_in_a_hurry), TEST(windows_that_lie_are_refused),
+      TEST(a_user_net_that_hangs_is_killed), TEST(a_device_that_leaves_is_not_served_in_a_hurry), TEST(windows_that_lie_are_refused),
       TEST(talk_without_end_is_not_heard_out))
