@@ -119,7 +119,7 @@ gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 
 # ---- test -------------------------------------------------------------------
 
-bench-io: setup ## cost of disk and network in a guest domain, beside domain 0
+bench-io: setup ## cost of disk and network in a guest domain, beside domain 0 and the bare machine
 	@$(MAKE) kernel hypervisor initramfs
 	@tests/bench/guest-io
 

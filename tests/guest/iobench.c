@@ -247,13 +247,27 @@ static int tcp(const char *host, unsigned int port, unsigned long mib, const cha
 
 /* ---- the machine's processors ------------------------------------------------------ */
 
+/* Nanoseconds since the start that the processors were idle, as the bare machine's kernel has them. */
+static uint64_t native_idle_ns(void)
+{
+	FILE *f = fopen("/proc/timer_list", "r");
+	uint64_t sum = 0;
+	char line[256];
+	unsigned long ns;
+
+	check(f != NULL, "/proc/timer_list: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " .idle_sleeptime : %lu nsecs", &ns) == 1)
+			sum += ns;
+	fclose(f);
+	return sum;
+}
+
 /* Nanoseconds that they were busy. */
 static uint64_t busy_ns(int fd, uint64_t *now)
 {
-	unsigned long f[10] = { 0 };
 	struct vmi_machine m;
 	struct timespec t;
-	FILE *stat;
 
 	if (fd >= 0 && !call_machine_info(fd, &m)) {
 		*now = m.now_ns;
@@ -261,12 +275,7 @@ static uint64_t busy_ns(int fd, uint64_t *now)
 	}
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	*now = t.tv_sec * 1000000000UL + t.tv_nsec;
-	stat = fopen("/proc/stat", "r");
-	check(stat && fscanf(stat, "cpu %lu %lu %lu %lu %lu %lu %lu %lu", f, f + 1, f + 2, f + 3, f + 4, f + 5, f + 6, f + 7) == 8,
-	      "/proc/stat cannot be read");
-	fclose(stat);
-	/* All but idle and waiting for disks, in hundredths of a second. */
-	return (f[0] + f[1] + f[2] + f[5] + f[6] + f[7]) * 10000000UL;
+	return *now * sysconf(_SC_NPROCESSORS_ONLN) - native_idle_ns();
 }
 
 static int sample(void)
