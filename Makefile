@@ -24,7 +24,7 @@ INITRAMFS := $(BUILD)/initramfs.cpio.gz
 GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb test test-long unit bench bench-io \
+.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb profile test test-long unit bench bench-io \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
@@ -116,6 +116,10 @@ $(BUILD)/vmi.iso: tests/iso $(INITRAMFS) hypervisor kernel
 
 gdb: hypervisor initramfs ## boot domain 0 and wait for a debugger
 	@tests/lab --gdb
+
+COMMAND ?= /opt/vmi/bench --op fork
+profile: hypervisor initramfs ## instructions of each function, hypervisor to programs, while domain 0 runs COMMAND="..."
+	@tests/lab --profile - -- $(COMMAND)
 
 # ---- test -------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ bad '-cpu help' --native --cpu nonsense -- true
 bad 'neither a size' --native --disk lots -- true
 bad 'add --domu' --native --net -- true
 bad '--console' --native --console /no/such/dir/log -- true
+bad '--profile' --native --profile /no/such/dir/table -- true
+bad '--profile needs a command' --native --profile /dev/null
 VMI_KERNEL=/no/such/kernel bad 'make kernel' --native -- true
 VMI_INITRAMFS=/no/such/fs bad 'make initramfs' --native -- true
 VMI_HYPERVISOR=/no/such/vmi bad 'make hypervisor' -- true

@@ -11,7 +11,7 @@
  * HYPERCALLS CR3", the last two this domain's own (- natively). `sample` runs where the
  * whole machine can be seen, domain 0 or the bare machine, and adds "at NS busy
  * NS": the clock and what the processors did since they started. Before and after a
- * mark there is a pause, so that it has time to look.
+ * mark there is a pause, so that it has time to look. Each is one of mark.h's, too.
  *
  * Writes destroy what is on DEVICE. Requests are direct (O_DIRECT) and asynchronous.
  */
@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include "../../dom0-tools/lib/call.h"
 #include "guest.h"
+#include "mark.h"
 
 #define PAUSE_US	60000
 #define MAX_DEPTH	32
@@ -70,12 +71,15 @@ static void begin(const char *name)
 	fflush(stdout);
 	usleep(PAUSE_US);
 	start = look();
+	insns_mark();
 }
 
 static void end(const char *name, unsigned long ops, unsigned long bytes)
 {
-	struct mark m = look();
+	struct mark m;
 
+	insns_mark();
+	m = look();
 	usleep(PAUSE_US);
 	printf("end %s %lu %lu %.3f ", name, ops, bytes, m.ms - start.ms);
 	if (m.hypercalls < 0)

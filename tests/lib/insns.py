@@ -15,13 +15,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("BUILD") or (os.environ.get("VMI_CACHE") or os.path.expanduser("~/.cache/vmi")) + "/build"
 
 
-def arguments(out):
-    """QEMU's arguments that have marks written to the file `out`."""
+def arguments(out, blocks=None):
+    """QEMU's arguments that have marks written to the file `out`, and to `blocks` what insns_profile.py reads."""
     source, plugin = f"{HERE}/insns.c", f"{BUILD}/insns.so"
     if not os.path.exists(plugin) or os.path.getmtime(plugin) < os.path.getmtime(source):
         os.makedirs(BUILD, exist_ok=True)
         subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden", "-o", plugin, source], check=True)
-    return f"-plugin {plugin},out={out}"
+    return f"-plugin {plugin},out={out}" + (f",blocks={blocks}" if blocks else "")
 
 
 def between(out):
