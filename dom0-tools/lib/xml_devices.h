@@ -7,7 +7,7 @@
 #define LIB_XML_DEVICES_H
 
 #include "config.h"
-#include "devices.h"
+#include "../devices/devices.h"
 
 #define DEVICE_TEXTS	(6 + 2 * DEVICE_BACKINGS)
 

@@ -22,7 +22,7 @@
 #include <vmi/bus.h>
 #include "../lib/build.h"
 #include "../lib/call.h"
-#include "../lib/devices.h"
+#include "../devices/devices.h"
 #include "../lib/signature.h"
 #include "options.h"
 

@@ -5,7 +5,7 @@
 #ifndef BOOT_OPTIONS_H
 #define BOOT_OPTIONS_H
 
-#include "../lib/devices.h"
+#include "../devices/devices.h"
 
 struct device_list {
 	struct device dev[DEVICES_MAX];

@@ -3,7 +3,7 @@
  * devices.c - devices of domains: checked before a start, attached before the
  * guest runs, changed while it runs, taken up again by a new vmid.
  *
- * The manager (../lib/devices.c) has the devices of one domain; what it has to
+ * The manager (../devices/devices.c) has the devices of one domain; what it has to
  * have is in the live configuration, which is saved before the manager is asked
  * to attach, so a kill between the two leaves a device that the next vmid
  * attaches. A device leaves that configuration when the manager says that it is

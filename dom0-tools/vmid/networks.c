@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../lib/broker.h"
+#include "../broker/broker.h"
 #include "../lib/network.h"
 #include "../lib/xml_devices.h"
 #include "vmid.h"

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "../lib/config.h"
-#include "../lib/devices.h"
+#include "../devices/devices.h"
 #include "../lib/hv.h"
 #include "../lib/rpc.h"
 #include "../lib/state.h"

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "lib/build.h"
-#include "lib/devices_int.h"
+#include "devices/devices_int.h"
 #include "tools_test.h"
 
 #define IMAGE_SIZE	(1 << 20)

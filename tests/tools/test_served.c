@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "lib/devices_int.h"
+#include "devices/devices_int.h"
 #include "tools_test.h"
 
 #define DAEMON	"/usr/bin/qemu-storage-daemon"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_image.c - images of disks: opened, locked, and what they are said to be.
+ * image.c - images of disks: opened, locked, and what they are said to be.
  *
  * An image is what it is said to be or is refused: nothing is guessed, for a guest
  * writes into a raw image what it likes, also the header of another format.

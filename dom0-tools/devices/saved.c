@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_saved.c - what a manager of devices leaves for its successor: DIR/UUID.slots has a
+ * saved.c - what a manager of devices leaves for its successor: DIR/UUID.slots has a
  * line for each device (name, slot, serial, ports), DIR/UUID-N.state what is in flight.
  *
  * Trust: DIR is the manager's alone (mode 0700). Back ends write the state files through the
@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "device_saved.h"
+#include "saved.h"
 
 #define SLOTS_MAX	(64u << 10)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_open.c - what a device needs of domain 0, opened: taps, terminals, and what
- * device_image.c and device_nbd.c open.
+ * open.c - what a device needs of domain 0, opened: taps, terminals, and what
+ * image.c and nbd.c open.
  *
  * Trust: the domain's owner names the files, and gets those that the caller may open.
  */

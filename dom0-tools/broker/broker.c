@@ -3,7 +3,7 @@
  * broker.c - the process that keeps root for the manager of devices, and how it is asked.
  *
  * vmid gives up root and reads what users write; what needs root is done by this
- * child of it, which reads no XML and opens nothing but what broker_do.c says.
+ * child of it, which reads no XML and opens nothing but what do.c says.
  * Questions and answers are packets on a socket, one after another; descriptors
  * come along with them.
  *

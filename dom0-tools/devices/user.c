@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_user.c - vmi-user-net, which brings a network card of the type user where the programs of domain 0 get.
+ * user.c - vmi-user-net, which brings a network card of the type user where the programs of domain 0 get.
  *
  * It and the card's back end have a socket in common; when one of them ends, so does the other, and the manager starts
- * both anew. It has a control socket of its own: on that it is asked whether it lives (device_alive.c) and says what is
+ * both anew. It has a control socket of its own: on that it is asked whether it lives (alive.c) and says what is
  * wrong, and when it is closed here, also by our end, it ends.
  *
  * Trust: it may have been taken over by its guest, or by whom that talks to. What it says is text of bounded length and rate.
@@ -39,7 +39,7 @@ int user_net_start(struct devices *m, struct slot *s, struct command *c, int *co
 	command_arg(&net, "stream=%u", command_pass(&net, frames[1]));
 	if (s->dev.mtu)
 		command_arg(&net, "mtu=%u", s->dev.mtu);
-	/* The last one, as broker_do.c expects it. */
+	/* The last one, as broker/do.c expects it. */
 	command_pass(&net, ctl[1]);
 	*n = (struct user_net){ .ctl = ctl[0], .pidfd = broker_user_net(m->cfg.domid, net.args.s, net.args.len, net.fds, net.nr, &pid) };
 	sb_free(&net.args);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * devices.c - the devices of a domain: the object, and what it waits for
- * (include/vmi/bus.h has the states, docs/io.md the parties; device_bus.c, device_slot.c and
- * device_back.c the parts).
+ * (include/vmi/bus.h has the states, docs/io.md the parties; bus.c, slot.c and
+ * back.c the parts).
  *
  * Attaching opens what the device needs, at once, and so fails at once; its back end is
  * started when the guest has said which memory it lends, and when that is ready
@@ -23,7 +23,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "device_saved.h"
+#include "saved.h"
 #include "devices_int.h"
 
 #define CLOSE_TIME	1000		/* ms: one that was killed ends at once, but for transfers of a slow disk */

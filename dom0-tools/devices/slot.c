@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_slot.c - a device comes and goes: its slot, ports and state file, and what
+ * slot.c - a device comes and goes: its slot, ports and state file, and what
  * the guest is told (include/vmi/bus.h has the states).
  *
  * Trust: the slot's page is the guest's; only guest.state is read of it here.
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "device_saved.h"
+#include "saved.h"
 #include "devices_int.h"
 
 #define QUIT_TIME	(5 * SECOND)	/* to finish what is in flight */

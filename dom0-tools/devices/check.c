@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_check.c - is a description of devices one that can work: all that is wrong, in words.
+ * check.c - is a description of devices one that can work: all that is wrong, in words.
  */
 #include <ctype.h>
 #include <net/if.h>
@@ -11,7 +11,7 @@
 #include <linux/virtio_ids.h>
 #include <unistd.h>
 
-#include "broker.h"
+#include "../broker/broker.h"
 #include "devices_int.h"
 
 #define SLIRP_MTU_MAX	65521		/* vmi-user-net's library's */

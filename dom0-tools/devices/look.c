@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_look.c - what there is of a domain's devices: lists, counters; and what they are told while they run.
+ * look.c - what there is of a domain's devices: lists, counters; and what they are told while they run.
  *
  * Trust: counters are a back end's word; they go to the owner of the domain alone.
  */
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "broker.h"
+#include "../broker/broker.h"
 #include "devices_int.h"
 
 unsigned int devices_count(const struct devices *m)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_server.c - the server behind a disk that is no raw image here: qemu-storage-daemon,
+ * server.c - the server behind a disk that is no raw image here: qemu-storage-daemon,
  * one process for one disk, with vmi-back vhost-user in front of it.
  *
- * It gets descriptors and no names: images that device_image.c opened and locked, a connection
+ * It gets descriptors and no names: images that image.c opened and locked, a connection
  * to an NBD server, and a socket to serve. That has no name either: whoever has its inode can connect to it, which
  * is the manager. On its control socket it speaks QMP, whose greeting says that it serves, and complains in plain lines.
  *

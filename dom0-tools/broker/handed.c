@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * broker_handed.c - a program that opens files by name gets descriptors instead.
+ * handed.c - a program that opens files by name gets descriptors instead.
  *
  * qemu-storage-daemon takes images by name alone, and runs as a user who may open
  * none of them. So its open() is referred to this process (seccomp's user
@@ -37,8 +37,8 @@
 #include <unistd.h>
 #include <linux/seccomp.h>
 
-#include "broker_handed.h"
-#include "util.h"
+#include "handed.h"
+#include "../lib/util.h"
 
 #define FIRST		3
 #define END_TIME	1500000000ull	/* ns: to write down what it has, when it is to end */

@@ -40,7 +40,7 @@ int broker_vhost(void);
  * nr descriptors are 3, 4, ... A pidfd, and in *pid its number.
  */
 int broker_spawn(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
-/* The same with the program that serves disks of other formats, in its sandbox (broker_handed.h). */
+/* The same with the program that serves disks of other formats, in its sandbox (handed.h). */
 int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
 /* Which program that is, if not the usual one: before broker_start(). The path stays the caller's. */
 extern const char *broker_server;
@@ -55,7 +55,7 @@ int broker_network(const char *args, size_t len, int out);
 /* Ends what was spawned. */
 int broker_kill(int pidfd);
 
-/* ---- broker_do.c: as whoever calls ---- */
+/* ---- do.c: as whoever calls ---- */
 
 enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_USER_NET, BROKER_NETWORK, BROKER_KILL, NR_BROKER_OPS };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * broker_do.c - what root does for the manager of devices: ports, lent memory, taps, and
+ * do.c - what root does for the manager of devices: ports, lent memory, taps, and
  * processes with the rights of nobody.
  *
  * Each domain has a user of its own for its back ends, so that those of one domain
@@ -29,8 +29,8 @@
 #include <vmi/dev.h>
 
 #include "broker.h"
-#include "broker_handed.h"
-#include "call.h"
+#include "handed.h"
+#include "../lib/call.h"
 
 #define BACK_UID	0x40000000u	/* and the domain's number; nobody else's */
 #define BACK_PROGRAM	"/sbin/vmi-back"

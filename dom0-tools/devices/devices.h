@@ -26,8 +26,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "diag.h"
-#include "hv.h"
+#include "../lib/diag.h"
+#include "../lib/hv.h"
 
 #define DEVICES_MAX	31		/* of one domain */
 #define DEVICE_NAME_LEN	16

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_bus.c - the header of the bus: what the guest is told of all slots, and which
+ * bus.c - the header of the bus: what the guest is told of all slots, and which
  * memory it lends.
  *
  * Trust: the guest writes anything there at any time. Each value is read once; windows
@@ -15,8 +15,8 @@
 #include <errno.h>
 #include <vmi/dev.h>
 
-#include "broker.h"
-#include "build.h"
+#include "../broker/broker.h"
+#include "../lib/build.h"
 #include "devices_int.h"
 
 /* For a successor of somebody who was killed just now: his back ends need a moment to end. */

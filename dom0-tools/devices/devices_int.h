@@ -8,9 +8,9 @@
 #include <vmi/bus.h>
 
 #include "../../pvdrivers/back/state.h"
-#include "broker.h"
+#include "../broker/broker.h"
 #include "devices.h"
-#include "util.h"
+#include "../lib/util.h"
 
 #define SECOND		1000000000ull
 #define PAGE		4096ul
@@ -38,13 +38,13 @@ struct opened {
 #define NOTHING_OPEN	((struct opened){ .fd = -1, .other = -1, .backing = { -1, -1, -1 } })
 _Static_assert(DEVICE_BACKINGS == 3, "NOTHING_OPEN has them all");
 
-/* Questions to a process that is to answer them (device_alive.c). */
+/* Questions to a process that is to answer them (alive.c). */
 struct alive {
 	unsigned int asked, answered, missed;	/* the number of the last question, and answer; questions in a row that were left open */
 	uint64_t look_at;		/* when to ask again; 0: never */
 };
 
-/* The process that serves a disk to its back end (device_server.c). */
+/* The process that serves a disk to its back end (server.c). */
 struct server {
 	int ctl, pidfd;			/* -1: there is none */
 	int at;				/* its socket, for connecting */
@@ -59,7 +59,7 @@ struct server {
 
 #define NO_SERVER	((struct server){ .ctl = -1, .pidfd = -1, .at = -1, .link = -1 })
 
-/* vmi-user-net behind a network card (device_user.c). */
+/* vmi-user-net behind a network card (user.c). */
 struct user_net {
 	int ctl, pidfd;			/* -1: there is none */
 	struct alive alive;
@@ -144,7 +144,7 @@ int watch(struct devices *m, int fd, uint32_t id);
 /* Sleep until the next thing is due. */
 void devices_set_timer(struct devices *m);
 
-/* device_bus.c */
+/* bus.c */
 int bus_open(struct devices *m, struct hv_error *err);
 int bus_port(const struct devices *m, uint32_t port);			/* a descriptor */
 int bus_page(const struct devices *m, unsigned int page, int *fd, void **at);
@@ -154,7 +154,7 @@ void bus_take_windows(struct devices *m);	/* if the guest is ready: start what w
 const char *bus_read_windows(struct devices *m);	/* what the guest lends: all or nothing. NULL, or what is wrong */
 void bus_drop_windows(struct devices *m);
 
-/* device_slot.c */
+/* slot.c */
 void slot_present(struct devices *m, struct slot *s);	/* the back end is ready */
 void slot_end(struct devices *m, struct slot *s);	/* the guest has let go, or is made to */
 void slot_over(struct devices *m, struct slot *s);	/* the back end has ended, too, or its server */
@@ -162,12 +162,12 @@ void slot_on_time(struct devices *m, struct slot *s, uint64_t now);
 void slot_reset(struct slot *s);
 void slot_give_back(struct slot *s);
 
-/* device_back.c */
+/* back.c */
 void back_start(struct devices *m, struct slot *s);
 void back_listen(struct devices *m, struct slot *s);	/* its socket is readable */
 void back_ended(struct devices *m, struct slot *s);	/* its pidfd is readable */
 void back_kill(struct slot *s);
-void back_ask(struct slot *s, unsigned int number);	/* a question of device_alive.c */
+void back_ask(struct slot *s, unsigned int number);	/* a question of alive.c */
 __attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
 
 void back_later(struct devices *m, struct slot *s, const char *why);	/* it is not there; the next one is started soon */
@@ -181,22 +181,22 @@ __attribute__((format(printf, 2, 3))) void command_arg(struct command *c, const 
 bool back_is_over(const struct slot *s);
 void back_wait(struct slot *s, int ms);		/* until it is over */
 
-/* device_alive.c */
+/* alive.c */
 void alive_begin(const struct devices *m, struct alive *a);	/* of a new process */
 void alive_answer(struct alive *a, const char *number);
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
 
-/* device_user.c */
+/* user.c */
 int user_net_start(struct devices *m, struct slot *s, struct command *c, int *conn);	/* conn: the back end's descriptor, to be closed when it has it */
-void user_net_ask(struct slot *s, unsigned int number);		/* a question of device_alive.c */
+void user_net_ask(struct slot *s, unsigned int number);		/* a question of alive.c */
 void user_net_listen(struct devices *m, struct slot *s);	/* its control socket is readable */
 void user_net_kill(struct slot *s);
 void user_net_end(struct devices *m, struct slot *s);		/* with its back end; that there is none is no harm */
 void user_net_close(struct user_net *n);
 
-/* device_server.c */
+/* server.c */
 const char *server_start(struct devices *m, struct slot *s);	/* NULL, or why it is not: "has no ..." */
-void server_ask(struct slot *s, unsigned int number);		/* a question of device_alive.c */
+void server_ask(struct slot *s, unsigned int number);		/* a question of alive.c */
 void server_listen(struct devices *m, struct slot *s);		/* its control socket is readable */
 void server_ended(struct devices *m, struct slot *s);		/* its pidfd is readable */
 void server_link_ended(struct devices *m, struct slot *s);
@@ -206,30 +206,30 @@ void server_kill(struct slot *s);
 void server_wait(struct slot *s, int ms);	/* until it is over, or killed */
 void server_close(struct server *v);
 
-/* device_link.c */
+/* link.c */
 int link_open(struct devices *m);		/* a descriptor, or -1: bridges are not watched */
 void link_changed(struct devices *m);
 bool link_is_up(const struct slot *s);
 
-/* device_look.c */
+/* look.c */
 struct slot *slot_find(const struct devices *m, const char *name);
 
-/* device_open.c; known: a manager of before had it */
+/* open.c; known: a manager of before had it */
 int device_open(const struct devices *m, const struct device *dev, unsigned int slot, bool known, struct opened *o, struct hv_error *err);
 void device_close(struct opened *o);
 /* A connection to a vhost-user server. */
 int vhost_user_connect(const char *path);
 
-/* device_image.c: a disk's images */
+/* image.c: a disk's images */
 int images_check(const struct device *dev, struct hv_error *err);	/* what they are said to be */
 int images_open(const struct device *dev, struct opened *o, struct hv_error *err);	/* and locked: nobody else may use them otherwise */
 
-/* device_nbd.c */
+/* nbd.c */
 bool nbd_address_ok(const struct device *dev);
 int nbd_connect(const struct device *dev);	/* a socket that is connected, or about to be */
 int nbd_look(const struct device *dev, uint64_t *size, struct hv_error *err);	/* is the export there, and as it is to be */
 
-/* device_check.c */
+/* check.c */
 unsigned int device_queues(const struct device *dev);	/* virtio queues */
 unsigned int device_pairs(const struct device *dev);	/* of queues, of a network card */
 void device_mac(const uint8_t uuid[16], const struct device *dev, uint8_t mac[6]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * device_saved.h - what a manager of devices leaves for its successor (device_saved.c).
+ * saved.h - what a manager of devices leaves for its successor (saved.c).
  */
 #ifndef LIB_DEVICE_SAVED_H
 #define LIB_DEVICE_SAVED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * broker_handed.h - see broker_handed.c.
+ * handed.h - see handed.c.
  */
 #ifndef LIB_BROKER_HANDED_H
 #define LIB_BROKER_HANDED_H

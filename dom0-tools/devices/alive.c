@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_alive.c - a back end, or the qemu-storage-daemon or vmi-user-net behind it, that lives and does
+ * alive.c - a back end, or the qemu-storage-daemon or vmi-user-net behind it, that lives and does
  * nothing: stopped, in an endless loop, or in a call that never returns.
  *
  * It is asked a few times within cfg.patience, and answers from its main loop, where it serves, too. One that
- * leaves all of these questions open is killed; its death is device_back.c's or device_server.c's to handle, and
+ * leaves all of these questions open is killed; its death is back.c's or server.c's to handle, and
  * the guest notices a pause. Questions are counted, not seconds: where the whole machine
  * stood still, only one of them is open. A process that sleeps in the kernel and cannot be woken (state D: its
  * disk is slow, or gone) is waiting: to kill it would not help. So is a server that answers, and whose disk or

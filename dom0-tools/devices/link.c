@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_link.c - is a network card's tap still on its bridge? Its back end cannot see
+ * link.c - is a network card's tap still on its bridge? Its back end cannot see
  * that: it has a descriptor, and no names.
  *
  * The kernel tells of changes (rtnetlink). A card whose tap is on no bridge has its

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_nbd.c - connections to NBD servers, and what their exports are.
+ * nbd.c - connections to NBD servers, and what their exports are.
  *
  * The manager connects, qemu-storage-daemon gets the connected socket: it has the
  * right to reach nothing else. Before a disk is attached the manager asks by itself

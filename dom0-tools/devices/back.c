@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * device_back.c - the back end of a device: how it is started, what it says, and that
+ * back.c - the back end of a device: how it is started, what it says, and that
  * it is started again when it dies.
  *
  * It gets descriptors and no names (docs/io.md). A successor gets the same: what was
  * in flight is in the state file, and the guest notices a pause. One that dies
  * as soon as it serves is started more and more slowly, but never given up: the cause
- * may go away (memory, a disk that comes back). One that hangs is killed (device_alive.c).
+ * may go away (memory, a disk that comes back). One that hangs is killed (alive.c).
  *
  * Trust: a back end may have been taken over by its guest. Of what it says only
  * `ready` and `alive` mean something, and a balloon's `given` lets the domain have less, never
@@ -50,7 +50,7 @@ void command_arg(struct command *c, const char *fmt, ...)
 	sb_add(&c->args, text, strlen(text) + 1);
 }
 
-/* Servers' devices are disks (device_check.c). */
+/* Servers' devices are disks (check.c). */
 static bool is_disk(const struct device *dev)
 {
 	return dev->kind == DEVICE_BLOCK || dev->kind == DEVICE_SERVED || dev->kind == DEVICE_VHOST_USER;
@@ -217,7 +217,7 @@ void back_start(struct devices *m, struct slot *s)
 	command_arg(&c, "%s", device_kind_names[s->dev.kind]);
 	common_args(m, s, &c);
 	rc = kind_args(m, &c, s, conn);
-	/* The last one, as broker_do.c expects it. */
+	/* The last one, as broker/do.c expects it. */
 	command_arg(&c, "ctl=%u", command_pass(&c, pair[1]));
 	if (!rc)
 		rc = s->pidfd = broker_spawn(m->cfg.domid, c.args.s, c.args.len, c.fds, c.nr, &s->pid);
