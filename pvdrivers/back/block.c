@@ -672,6 +672,7 @@ const struct dev_ops block_ops = {
 		"  cache=MODE         none (default; writeback where the file has no direct I/O), writeback, writethrough, unsafe\n"
 		"  discard=0|1        may the guest give space back (default 0)\n"
 		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n"
+		"                     or followed by six rates of bursts, the size of a request, and six bursts' seconds\n"
 		"  errors=POLICY      of writes: report (default: the guest gets the error), stop (the request is held, and tried\n"
 		"                     again every second), enospace (stop where space is lacking, else report), ignore\n"
 		"  rerrors=POLICY     of reads\n",

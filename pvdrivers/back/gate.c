@@ -37,7 +37,7 @@ static void look(void *arg)
 void gate_arg(struct gate *g, const char *value)
 {
 	if (!throttle_set(&g->limits, value))
-		die("limits=%s: give six numbers: bytes a second of all, of reads, of writes, and requests; 0: no limit", value);
+		die("limits=%s: give six numbers: bytes a second of all, of reads, of writes, and requests, 0: no limit; or 19, see docs/io.md", value);
 }
 
 void gate_init(struct gate *g, bool (*open)(void), void (*begin)(struct gate_entry *e))

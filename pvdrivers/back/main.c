@@ -164,7 +164,7 @@ static int open_state(void)
 
 static void ctl_event(struct loop_op *op, int res)
 {
-	static char buf[256];
+	static char buf[512];
 	static size_t len;
 	ssize_t n;
 

@@ -479,7 +479,8 @@ const struct dev_ops vhost_user_ops = {
 	.help = "  socket=FD          connected to a vhost-user server, which serves this device alone\n"
 		"  device=2           what it is: a disk\n"
 		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n"
-		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n",
+		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n"
+		"                     or followed by six rates of bursts, the size of a request, and six bursts' seconds\n",
 	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), -1 },
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
 	.arg = vhost_user_arg,

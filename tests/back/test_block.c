@@ -559,6 +559,9 @@ static void limits(void)
 	CU_ASSERT(guest_hears(&g, "log not understood: limits 1,2\n"));
 	for (uint16_t h = 0, i = 0; i < 1; i++)
 		CU_ASSERT(guest_next(&g, 0, &h, &(uint32_t){ 0 }, WAIT));
+	/* A burst, whatever comes after it. */
+	guest_tell(&g, "limits 0,1,0,0,0,0,0,1000000,0,0,0,0,0,0,30,0,0,0,0\n");
+	CU_ASSERT(taken(16, VIRTIO_BLK_T_IN) < WAIT / 1000);
 	/* Reset, killed and told to end while some wait: as with any others. */
 	guest_tell(&g, "limits 1,0,0,0,0,0\n");
 	for (int i = 0; i < 4; i++)

@@ -283,6 +283,11 @@ def limits():
     disk.load(20)
     disk.settle()
     disk.verify()
+    # So few, but bursts of as many as there are.
+    disk.guest.tell("limits 0,0,0,1,0,0,0,0,0,100000,0,0,0,0,0,0,60,0,0")
+    disk.load(20)
+    disk.settle()
+    disk.verify()
     disk.guest.tell("limits nonsense")
     disk.guest.hear("not understood: limits nonsense")
     disk.guest.quit()
