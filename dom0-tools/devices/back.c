@@ -26,6 +26,7 @@
 #include "devices_int.h"
 
 #define LINE_LONGEST	1024
+#define LIMITS_TEXT	(DEVICE_LIMITS * 21)
 #define AT_ONCE		(512 << 10)	/* a socket holds less: who said so much is talking while it is read */
 #define LINES_MAX	20		/* in LINES_TIME */
 #define LINES_TIME	(10 * SECOND)
@@ -57,9 +58,10 @@ static bool is_disk(const struct device *dev)
 }
 
 /* As vmi-back takes them. */
-static const char *limits_text(const struct device_limits *l, char text[128])
+static const char *limits_text(const struct device_limits *l, char text[LIMITS_TEXT])
 {
-	snprintf(text, 128, "%lu,%lu,%lu,%lu,%lu,%lu", l->of[0], l->of[1], l->of[2], l->of[3], l->of[4], l->of[5]);
+	for (unsigned int i = 0, n = 0; i < DEVICE_LIMITS; i++)
+		n += snprintf(text + n, LIMITS_TEXT - n, "%s%lu", i ? "," : "", l->of[i]);
 	return text;
 }
 
@@ -94,7 +96,7 @@ static int net_args(struct devices *m, struct command *c, struct slot *s, int co
 static int kind_args(struct devices *m, struct command *c, struct slot *s, int conn[PAIRS_MAX])
 {
 	const struct device *dev = &s->dev;
-	char text[128];
+	char text[LIMITS_TEXT];
 
 	if (is_disk(dev))
 		command_arg(c, "limits=%s", limits_text(&dev->limits, text));
@@ -379,7 +381,7 @@ void back_ask(struct slot *s, unsigned int number)
 
 void back_tell(struct slot *s, const char *fmt, ...)
 {
-	char text[160];
+	char text[LIMITS_TEXT + 16];
 	va_list ap;
 	int n;
 
@@ -394,7 +396,7 @@ void back_tell(struct slot *s, const char *fmt, ...)
 int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err)
 {
 	struct slot *s = slot_find(m, name);
-	char text[128];
+	char text[LIMITS_TEXT];
 
 	if (!s || !is_disk(&s->dev))
 		return hv_fail(err, -ENOENT, "there is no disk %s", name);

@@ -58,11 +58,19 @@ enum device_policy {
 	NR_DEVICE_POLICIES
 };
 
-/* Of a disk, in the order of vmi-back's `limits`: bytes and requests a second; 0: no limit. */
-#define DEVICE_LIMITS	6
+/*
+ * Of a disk, in the order of vmi-back's `limits`: bytes and requests a second (total, read and write ones), the same of
+ * bursts, the size beyond which a request counts as several, the seconds of the six bursts. 0: no limit, no burst, one second.
+ */
+#define DEVICE_RATES	6
+#define DEVICE_LIMIT_BURST DEVICE_RATES
+#define DEVICE_LIMIT_SIZE (2 * DEVICE_RATES)
+#define DEVICE_LIMIT_LENGTH (DEVICE_LIMIT_SIZE + 1)
+#define DEVICE_LIMITS	(DEVICE_LIMIT_LENGTH + DEVICE_RATES)
 #define DEVICE_LIMIT_MAX (1ull << 50)
+#define DEVICE_LENGTH_MAX 1000000ull
 struct device_limits {
-	uint64_t of[DEVICE_LIMITS];	/* total, read and write bytes, total, read and write requests */
+	uint64_t of[DEVICE_LIMITS];
 };
 
 /* Of one direction of a network card: bytes a second on average and of a burst (0: no limit), bytes of a burst. */

@@ -106,23 +106,26 @@ static void check_host(const xmlNode *src, struct diag *d)
 		diag_error(d, xmlGetLineNo(host), "<host port>: %llu: give 1 to 65535", (unsigned long long)port);
 }
 
-static const char *const limit_names[DEVICE_LIMITS] = {
-	"total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec", "write_iops_sec"
+const char *const disk_limit_names[DEVICE_LIMITS] = {
+	"total_bytes_sec", "read_bytes_sec", "write_bytes_sec", "total_iops_sec", "read_iops_sec", "write_iops_sec",
+	"total_bytes_sec_max", "read_bytes_sec_max", "write_bytes_sec_max",
+	"total_iops_sec_max", "read_iops_sec_max", "write_iops_sec_max", "size_iops_sec",
+	"total_bytes_sec_max_length", "read_bytes_sec_max_length", "write_bytes_sec_max_length",
+	"total_iops_sec_max_length", "read_iops_sec_max_length", "write_iops_sec_max_length",
 };
 
-bool disk_limits(const xmlNode *disk, struct device_limits *l)
+void disk_limits(const xmlNode *disk, struct device_limits *l)
 {
 	const xmlNode *tune = xml_child(disk, "iotune");
 
 	*l = (struct device_limits){ 0 };
 	for (unsigned int i = 0; i < DEVICE_LIMITS; i++) {
-		char *s = xml_text(xml_child(tune, limit_names[i]));
+		char *s = xml_text(xml_child(tune, disk_limit_names[i]));
 
 		if (s)
 			parse_u64(s, &l->of[i]);
 		xmlFree(s);
 	}
-	return tune;
 }
 
 bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value)
@@ -132,7 +135,7 @@ bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value)
 	bool known = false;
 
 	for (unsigned int i = 0; i < DEVICE_LIMITS; i++)
-		known |= !strcmp(name, limit_names[i]);
+		known |= !strcmp(name, disk_limit_names[i]);
 	if (!known)
 		return false;
 	old = xml_child(tune, name);
@@ -153,18 +156,35 @@ bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value)
 	return true;
 }
 
+static void check_burst(const struct device_limits *l, unsigned int rate, unsigned int line, struct diag *d)
+{
+	uint64_t often = l->of[rate], most = l->of[DEVICE_LIMIT_BURST + rate], length = l->of[DEVICE_LIMIT_LENGTH + rate];
+	const char *name = disk_limit_names[DEVICE_LIMIT_BURST + rate];
+
+	if (most && !often)
+		diag_error(d, line, "<%s> without <%s>: what is not limited has no bursts: give both, or 0 for both", name, disk_limit_names[rate]);
+	else if (most && most < often)
+		diag_error(d, line, "<%s> is less than <%s>: bursts are to be faster", name, disk_limit_names[rate]);
+	else if (length && !most)
+		diag_error(d, line, "<%s_length> without <%s>: say how fast the burst is", name, name);
+}
+
 static void check_limits(const xmlNode *disk, struct diag *d)
 {
+	unsigned int line = xmlGetLineNo(xml_child(disk, "iotune"));
 	struct device_limits l;
 
 	disk_limits(disk, &l);
 	for (unsigned int i = 0; i < DEVICE_LIMITS; i++) {
-		if (l.of[i] > DEVICE_LIMIT_MAX)
-			diag_error(d, xmlGetLineNo(xml_child(disk, "iotune")), "<%s>: %llu: give up to %llu, or 0 for no limit", limit_names[i],
-				   (unsigned long long)l.of[i], DEVICE_LIMIT_MAX);
-		if (i % 3 == 0 && l.of[i] && (l.of[i + 1] || l.of[i + 2]))
-			diag_error(d, xmlGetLineNo(xml_child(disk, "iotune")), "<%s> and a limit of reads or writes: give the total, or the others",
-				   limit_names[i]);
+		uint64_t max = i < DEVICE_LIMIT_LENGTH ? DEVICE_LIMIT_MAX : DEVICE_LENGTH_MAX;
+
+		if (l.of[i] > max)
+			diag_error(d, line, "<%s>: %llu: give up to %llu, or 0 for no limit", disk_limit_names[i], (unsigned long long)l.of[i],
+				   (unsigned long long)max);
+		if (i < DEVICE_LIMIT_SIZE && i % 3 == 0 && l.of[i] && (l.of[i + 1] || l.of[i + 2]))
+			diag_error(d, line, "<%s> and a limit of reads or writes: give the total, or the others", disk_limit_names[i]);
+		if (i < DEVICE_RATES)
+			check_burst(&l, i, line, d);
 	}
 }
 
@@ -468,11 +488,9 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 		return false;
 	}
 	dev->queues = queues(n);
-	for (const xmlNode *k = disk_limits(n, &dev->limits) ? xml_child(n, "iotune")->children : NULL; k; k = k->next) {
-		if (k->type != XML_ELEMENT_NODE || word_in((const char *)k->name, "total_bytes_sec read_bytes_sec write_bytes_sec "
-							   "total_iops_sec read_iops_sec write_iops_sec"))
-			continue;
-		diag_error(d, xmlGetLineNo(k), "<%s>: this version has no bursts and groups of limits: take it out; a tenth of a second is always free", k->name);
+	disk_limits(n, &dev->limits);
+	if (xml_child(xml_child(n, "iotune"), "group_name")) {
+		diag_error(d, xmlGetLineNo(xml_child(n, "iotune")), "<group_name>: each disk has limits of its own in this version: take it out");
 		return false;
 	}
 	dev->errors = policy_of(driver, "error_policy");

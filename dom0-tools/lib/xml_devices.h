@@ -35,8 +35,9 @@ void device_item_free(struct device_item *it);
 /* The name that the manager gives it: a disk's target, else its alias; false: it has none (yet). */
 bool device_name(const xmlNode *n, char name[DEVICE_NAME_LEN]);
 
-/* The limits of a <disk>; false: there is no <iotune>. */
-bool disk_limits(const xmlNode *disk, struct device_limits *l);
+/* The limits of a <disk>, and what its <iotune> calls each. */
+extern const char *const disk_limit_names[DEVICE_LIMITS];
+void disk_limits(const xmlNode *disk, struct device_limits *l);
 /* One of them, by its element's name; 0 takes it out. False: there is none of that name. */
 bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value);
 /* The limits of an <interface>, in bytes. */

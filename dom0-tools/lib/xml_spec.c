@@ -41,6 +41,8 @@ static const struct element iotune_kids[] = {
 	TEXT("total_iops_sec", V_UINT), TEXT("read_iops_sec", V_UINT), TEXT("write_iops_sec", V_UINT),
 	TEXT("total_bytes_sec_max", V_UINT), TEXT("read_bytes_sec_max", V_UINT), TEXT("write_bytes_sec_max", V_UINT),
 	TEXT("total_iops_sec_max", V_UINT), TEXT("read_iops_sec_max", V_UINT), TEXT("write_iops_sec_max", V_UINT),
+	TEXT("total_bytes_sec_max_length", V_UINT), TEXT("read_bytes_sec_max_length", V_UINT), TEXT("write_bytes_sec_max_length", V_UINT),
+	TEXT("total_iops_sec_max_length", V_UINT), TEXT("read_iops_sec_max_length", V_UINT), TEXT("write_iops_sec_max_length", V_UINT),
 	TEXT("size_iops_sec", V_UINT), TEXT("group_name", V_NAME), { 0 }
 };
 

@@ -551,23 +551,21 @@ static int tune(struct cmd *c, const char *kind, const char *key, json_t *limits
 
 static int run_blkdeviotune(struct cmd *c)
 {
-	static const char *const names[] = {
-		"total-bytes-sec", "read-bytes-sec", "write-bytes-sec", "total-iops-sec", "read-iops-sec", "write-iops-sec"
-	};
 	json_t *limits = json_object();
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *s = arg(c, names[i]);
-		char key[20];
+	/* All of its options with numbers are limits. */
+	for (const struct opt *o = c->verb->opts; o->name; o++) {
+		const char *s = o->kind == NUMBER ? arg(c, o->name) : NULL;
+		char key[40];
 		uint64_t n;
 
 		if (!s)
 			continue;
 		if (!parse_u64(s, &n) || n > INT64_MAX) {
 			json_decref(limits);
-			return error(EX_BAD_USAGE, "--%s %s: give a number, or 0 for no limit", names[i], s);
+			return error(EX_BAD_USAGE, "--%s %s: give a number, or 0 for no limit", o->name, s);
 		}
-		snprintf(key, sizeof(key), "%s", names[i]);
+		snprintf(key, sizeof(key), "%s", o->name);
 		for (char *k = key; (k = strchr(k, '-')); )
 			*k = '_';
 		json_object_set_new(limits, key, json_integer(n));
@@ -707,7 +705,18 @@ const struct verb device_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MUST_BE, "its target" }, { "total-bytes-sec", 0, NUMBER, OPTION, "bytes a second, 0: no limit" },
 	       { "read-bytes-sec", 0, NUMBER, OPTION, "of reads" }, { "write-bytes-sec", 0, NUMBER, OPTION, "of writes" },
 	       { "total-iops-sec", 0, NUMBER, OPTION, "requests a second" }, { "read-iops-sec", 0, NUMBER, OPTION, "reads a second" },
-	       { "write-iops-sec", 0, NUMBER, OPTION, "writes a second" }, INACTIVE, WHERE), false },
+	       { "write-iops-sec", 0, NUMBER, OPTION, "writes a second" },
+	       { "total-bytes-sec-max", 0, NUMBER, OPTION, "bytes a second while a burst lasts, 0: no bursts" },
+	       { "read-bytes-sec-max", 0, NUMBER, OPTION, "of reads" }, { "write-bytes-sec-max", 0, NUMBER, OPTION, "of writes" },
+	       { "total-iops-sec-max", 0, NUMBER, OPTION, "requests a second while a burst lasts" },
+	       { "read-iops-sec-max", 0, NUMBER, OPTION, "reads" }, { "write-iops-sec-max", 0, NUMBER, OPTION, "writes" },
+	       { "size-iops-sec", 0, NUMBER, OPTION, "bytes; longer requests count as several, 0: as one" },
+	       { "total-bytes-sec-max-length", 0, NUMBER, OPTION, "seconds of a burst of bytes, 0: one" },
+	       { "read-bytes-sec-max-length", 0, NUMBER, OPTION, "of bytes that are read" },
+	       { "write-bytes-sec-max-length", 0, NUMBER, OPTION, "of bytes that are written" },
+	       { "total-iops-sec-max-length", 0, NUMBER, OPTION, "of requests" },
+	       { "read-iops-sec-max-length", 0, NUMBER, OPTION, "of reads" },
+	       { "write-iops-sec-max-length", 0, NUMBER, OPTION, "of writes" }, INACTIVE, WHERE), false },
 	{ "domiftune", "devices", "show or set an interface's limits", run_domiftune,
 	  OPTS(OPT_DOMAIN, { "interface", 0, INTERFACE_ARG, MUST_BE, "its name in domain 0, or MAC address" },
 	       { "inbound", 0, TEXT_ARG, OPTION, "of what the guest receives: AVERAGE[,PEAK[,BURST]], KiB" },

@@ -13,7 +13,7 @@
 #include "../lib/config.h"
 #include "../lib/rpc.h"
 
-#define MAX_OPTS 24
+#define MAX_OPTS 32
 
 enum kind {
 	FLAG,

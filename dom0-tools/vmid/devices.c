@@ -397,12 +397,13 @@ static void add_info(json_t *j, const struct domain *d, const char *name)
 /* In virsh's order. */
 static json_t *limits_json(const xmlNode *disk)
 {
+	json_t *all = json_object();
 	struct device_limits l;
 
 	disk_limits(disk, &l);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "total_bytes_sec", (json_int_t)l.of[0], "read_bytes_sec", (json_int_t)l.of[1],
-			 "write_bytes_sec", (json_int_t)l.of[2], "total_iops_sec", (json_int_t)l.of[3], "read_iops_sec", (json_int_t)l.of[4],
-			 "write_iops_sec", (json_int_t)l.of[5]);
+	for (unsigned int i = 0; i < DEVICE_LIMITS; i++)
+		json_object_set_new(all, disk_limit_names[i], json_integer(l.of[i]));
+	return all;
 }
 
 static json_t *rates_json(const xmlNode *interface)

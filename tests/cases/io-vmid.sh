@@ -50,8 +50,8 @@ for i in 1 2 3; do
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
-vmi blkdeviotune guest vda --total-iops-sec 100000 || fail "blkdeviotune"
-vmi blkdeviotune guest vda | grep -qx "total_iops_sec : 100000" || fail "blkdeviotune: $(vmi blkdeviotune guest vda)"
+vmi blkdeviotune guest vda --total-iops-sec 100000 --total-iops-sec-max 200000 --total-iops-sec-max-length 30 || fail "blkdeviotune"
+vmi blkdeviotune guest vda | grep -qx "total_iops_sec_max_length: 30" || fail "blkdeviotune: $(vmi blkdeviotune guest vda)"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi domblkerror guest)"
 vmi attach-disk guest /tight/b vdb || fail "attach-disk"
 echo "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1000'/></bandwidth></interface>" >/tmp/card.xml
