@@ -6,8 +6,8 @@
  * for them; without it, by the caller. All return a descriptor or a negative errno,
  * and do not wait for anybody but that process.
  */
-#ifndef LIB_BROKER_H
-#define LIB_BROKER_H
+#ifndef BROKER_H
+#define BROKER_H
 
 #include <stddef.h>
 #include <stdint.h>

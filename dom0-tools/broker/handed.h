@@ -2,8 +2,8 @@
 /*
  * handed.h - see handed.c.
  */
-#ifndef LIB_BROKER_HANDED_H
-#define LIB_BROKER_HANDED_H
+#ifndef BROKER_HANDED_H
+#define BROKER_HANDED_H
 
 /*
  * Runs argv[0] in a sandbox. Descriptors from 3 on, nr of them: it has them, too, and when it opens

@@ -19,8 +19,8 @@
  * by then or do so soon, requests in flight are in files there, and the guest
  * notices a pause only. Back ends end with their manager.
  */
-#ifndef LIB_DEVICES_H
-#define LIB_DEVICES_H
+#ifndef DEVICES_H
+#define DEVICES_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 /*
  * devices_int.h - what the files of the manager of devices share.
  */
-#ifndef LIB_DEVICES_INT_H
-#define LIB_DEVICES_INT_H
+#ifndef DEVICES_INT_H
+#define DEVICES_INT_H
 
 #include <vmi/bus.h>
 

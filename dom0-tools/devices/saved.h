@@ -2,8 +2,8 @@
 /*
  * saved.h - what a manager of devices leaves for its successor (saved.c).
  */
-#ifndef LIB_DEVICE_SAVED_H
-#define LIB_DEVICE_SAVED_H
+#ifndef DEVICES_SAVED_H
+#define DEVICES_SAVED_H
 
 #include "devices_int.h"
 
