@@ -11,17 +11,6 @@
 
 #include "vmi.h"
 
-static json_t *change_params(struct cmd *c)
-{
-	json_t *p = domain_params(c);
-
-	if (flag(c, "live"))
-		json_object_set_new(p, "live", json_true());
-	if (flag(c, "config"))
-		json_object_set_new(p, "config", json_true());
-	return p;
-}
-
 static int set_memory(struct cmd *c, bool maximum)
 {
 	const char *s = arg(c, "size"), *why;
@@ -34,7 +23,7 @@ static int set_memory(struct cmd *c, bool maximum)
 	why = parse_size(*s == '-' ? s : digits, s[n] ? s + n : NULL, "KiB", &bytes);
 	if (why)
 		return error(EX_BAD_USAGE, "the size %s %s", s, why);
-	p = change_params(c);
+	p = where_params(c);
 	json_object_set_new(p, "bytes", json_integer(bytes));
 	json_object_set_new(p, "maximum", json_boolean(maximum));
 	return simple_call(c, "org.vmi.SetMemory", p, maximum ? "has another maximum of memory" : "has its memory changed");
@@ -57,7 +46,7 @@ static int run_setvcpus(struct cmd *c)
 
 	if (!number(c, "count", 0, &nr))
 		return EX_BAD_USAGE;
-	p = change_params(c);
+	p = where_params(c);
 	json_object_set_new(p, "count", json_integer(nr));
 	json_object_set_new(p, "maximum", json_boolean(flag(c, "maximum")));
 	return simple_call(c, "org.vmi.SetVcpus", p, "has its vCPUs changed");
@@ -81,7 +70,7 @@ static int run_vcpupin(struct cmd *c)
 	}
 	if (!number(c, "vcpu", 0, &vcpu))
 		return EX_BAD_USAGE;
-	p = change_params(c);
+	p = where_params(c);
 	json_object_set_new(p, "vcpu", json_integer(vcpu));
 	json_object_set_new(p, "cpuset", json_string(strcmp(set, "any") ? set : ""));
 	return simple_call(c, "org.vmi.Pin", p, "is pinned");
@@ -106,7 +95,7 @@ static int run_schedinfo(struct cmd *c)
 		has_weight |= is_weight;
 	}
 	if (has_weight || has_cap) {
-		p = change_params(c);
+		p = where_params(c);
 		if (has_weight)
 			json_object_set_new(p, "weight", json_integer(weight));
 		if (has_cap)
@@ -145,7 +134,7 @@ static int run_desc(struct cmd *c)
 	sb_puts(&b, text);
 	for (int i = 0; i < c->nr_rest; i++)
 		sb_printf(&b, " %s", c->rest[i]);
-	p = change_params(c);
+	p = where_params(c);
 	s = json_string(b.s);
 	sb_free(&b);
 	json_object_set_new(p, "text", s ? s : json_string("?"));
@@ -253,25 +242,22 @@ out:
 	return status;
 }
 
-#define WHERE	{ "live", 0, FLAG, OPTION, "the running domain" }, { "config", 0, FLAG, OPTION, "its definition" }, \
-		{ "current", 0, FLAG, OPTION, "the running domain if it runs, else the definition (default)" }
-
 const struct verb edit_verbs[] = {
 	{ "edit", "edit", "change a definition in $EDITOR", run_edit,
 	  OPTS(OPT_DOMAIN, { "skip-validate", 0, FLAG, OPTION, "accept what is unknown" }), false },
 	{ "setmem", "edit", "change a domain's memory", run_setmem,
-	  OPTS(OPT_DOMAIN, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 512M" }, WHERE), false },
+	  OPTS(OPT_DOMAIN, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 512M" }, OPT_WHERE), false },
 	{ "setmaxmem", "edit", "change how much memory it may have", run_setmaxmem,
-	  OPTS(OPT_DOMAIN, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 512M" }, WHERE), false },
+	  OPTS(OPT_DOMAIN, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 512M" }, OPT_WHERE), false },
 	{ "setvcpus", "edit", "change how many virtual processors are on line", run_setvcpus,
-	  OPTS(OPT_DOMAIN, { "count", 0, NUMBER, MUST_BE, "how many" }, { "maximum", 0, FLAG, OPTION, "how many it may have" }, WHERE), false },
+	  OPTS(OPT_DOMAIN, { "count", 0, NUMBER, MUST_BE, "how many" }, { "maximum", 0, FLAG, OPTION, "how many it may have" }, OPT_WHERE), false },
 	{ "vcpupin", "edit", "show or say where virtual processors may run", run_vcpupin,
-	  OPTS(OPT_DOMAIN, { "vcpu", 0, NUMBER, MAY, "which one" }, { "cpulist", 0, TEXT_ARG, MAY, "like 0-3,6, or any" }, WHERE), false },
+	  OPTS(OPT_DOMAIN, { "vcpu", 0, NUMBER, MAY, "which one" }, { "cpulist", 0, TEXT_ARG, MAY, "like 0-3,6, or any" }, OPT_WHERE), false },
 	{ "schedinfo", "edit", "show or change a domain's share of the processors", run_schedinfo,
 	  OPTS(OPT_DOMAIN, { "weight", 0, NUMBER, OPTION, "its share: 1 to 65535, 256 is usual" },
 	       { "cap", 0, NUMBER, OPTION, "per cent of one processor, 0: none" },
-	       { "set", 0, TEXT_ARG, OPTION, "weight=N or cap=N" }, WHERE), false },
+	       { "set", 0, TEXT_ARG, OPTION, "weight=N or cap=N" }, OPT_WHERE), false },
 	{ "desc", "edit", "show or change a domain's description or title", run_desc,
-	  OPTS(OPT_DOMAIN, { "new-desc", 0, TEXT_ARG, MAY, "the new text" }, { "title", 0, FLAG, OPTION, "the title" }, WHERE), true },
+	  OPTS(OPT_DOMAIN, { "new-desc", 0, TEXT_ARG, MAY, "the new text" }, { "title", 0, FLAG, OPTION, "the title" }, OPT_WHERE), true },
 	{ 0 }
 };

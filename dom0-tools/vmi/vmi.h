@@ -51,8 +51,12 @@ struct verb {
 
 #define OPTS(...)	((const struct opt[]){ __VA_ARGS__, { 0 } })
 #define OPT_DOMAIN	{ "domain", 0, DOMAIN_ARG, MUST_BE, "name, id or uuid" }
+/* For where_params(). */
+#define OPT_WHERE	{ "live", 0, FLAG, OPTION, "the running domain" }, { "config", 0, FLAG, OPTION, "its definition" }, \
+		{ "current", 0, FLAG, OPTION, "the running domain if it runs, else the definition (default)" }
+#define OPT_WHERE_BOTH	OPT_WHERE, { "persistent", 0, FLAG, OPTION, "both, if it runs" }
 
-extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], device_verbs[], file_verbs[], ease_verbs[], network_verbs[];
+extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], attach_verbs[], device_verbs[], file_verbs[], ease_verbs[], network_verbs[];
 
 /* main.c: what was said before the verb. */
 extern struct options {
@@ -115,6 +119,10 @@ static inline uint64_t num(const json_t *j, const char *key)
 	return json_integer_value(json_object_get(j, key));
 }
 
+/* devices.c: "live" and "config" for the daemon, both by --persistent; neither: what there is. */
+json_t *where_params(struct cmd *c);
+/* Of a domain as Get tells it; key: a target, MAC address, name or tap; NULL: the first of that kind. */
+json_t *find_device(const json_t *d, const char *kind, const char *key);
 int console_of(const char *domain, bool force, bool replay, const char *escape);	/* talk.c */
 /* A file, "-" for standard input; NULL: said why. *xl: it is no XML. */
 char *read_config(const char *path, size_t *len, bool *xl);			/* files.c */
