@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: tests/lab answers bad usage with status 2 and one line that names the remedy.
-# seconds: 5
+# seconds: 20
 . tests/lib/case.sh
 
 # bad TEXT ARG...: the one line contains TEXT
@@ -29,6 +29,7 @@ bad 'add --domu' --native --net -- true
 bad '--console' --native --console /no/such/dir/log -- true
 bad '--profile' --native --profile /no/such/dir/table -- true
 bad '--profile needs a command' --native --profile /dev/null
+bad 'there is no bridge br7: ip link add br7' --domu --boot '--net br7' -- true
 VMI_KERNEL=/no/such/kernel bad 'make kernel' --native -- true
 VMI_INITRAMFS=/no/such/fs bad 'make initramfs' --native -- true
 VMI_HYPERVISOR=/no/such/vmi bad 'make hypervisor' -- true

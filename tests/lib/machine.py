@@ -48,6 +48,9 @@ DEAD = re.compile(rb"Kernel panic - not syncing[^\r\n]*|^\(vmi\) panic: [^\r\n]*
 GRACE = 3
 # The machine ended because the command said so.
 SWITCHED_OFF = re.compile(rb"reboot: (Power down|Restarting system)")
+# What domain 0 of a guest's lab says of a vmi-boot that failed (tests/initramfs/main), and vmi-boot before.
+NO_GUEST = re.compile(rb"^vmi-boot: ([^\r\n]*)[^\x00]*?^lab: no guest domain", re.M)
+GUEST_ENDED = re.compile(rb"^lab: the guest domain ended", re.M)
 
 
 class BadUsage(Exception):
@@ -432,6 +435,11 @@ class Machine:
         dead = DEAD.search(text)
         if dead:
             return DIED, "the system died: " + dead.group().decode(errors="replace").strip()
+        refused = NO_GUEST.search(text)
+        if refused:
+            raise BadUsage("vmi-boot: " + refused[1].decode(errors="replace"))
+        if GUEST_ENDED.search(text):
+            return DIED, "the guest domain died before the command ended"
         if SWITCHED_OFF.search(text[-4000:]):
             return 0, "the command switched the machine off"
         if self.proc.poll() is None:
