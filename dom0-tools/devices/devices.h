@@ -132,7 +132,8 @@ struct device_info {
 	pid_t pid;			/* of the back end; 0: none */
 	unsigned int restarts;		/* of the back end */
 	uint8_t mac[6];			/* net: as it is */
-	bool link;			/* net */
+	bool link;			/* net: as it should be */
+	bool carrier;			/* net: as the guest sees it */
 	char tap[16];			/* net: the tap's name */
 	char pty[32];			/* console: the terminal's other end */
 	uint64_t size;			/* block, served: bytes */
@@ -141,7 +142,7 @@ struct device_info {
 };
 
 enum device_event {
-	DEVICE_EV_PRESENT,		/* the guest can see it */
+	DEVICE_EV_PRESENT,		/* the guest can see it; text: "again" if a manager of before had it */
 	DEVICE_EV_GONE,			/* it is detached, its name free again */
 	DEVICE_EV_DIED,			/* its back end ended; it is started again. text: how often, or why */
 	DEVICE_EV_ERROR,		/* text: what the device's owner should know */

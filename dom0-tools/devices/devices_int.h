@@ -89,6 +89,7 @@ struct slot {
 	struct device dev;		/* its strings are ours */
 	enum phase phase;
 	bool present;			/* the guest was told of it */
+	bool taken_up;			/* a manager of before had it */
 	uint64_t due, start_at;		/* 0: never */
 	int page_fd;
 	struct vmi_slot *page;
@@ -105,7 +106,8 @@ struct slot {
 	int ctl, pidfd;			/* of the back end; -1: there is none */
 	pid_t pid;
 	struct strbuf said;
-	bool link, unbridged;		/* as it should be; its tap is on no bridge */
+	bool link;			/* as it should be */
+	enum { TAP_ON_BRIDGE, TAP_ON_NONE, TAP_REMOVED } tap_is;	/* of a card on a bridge */
 	bool serverless;		/* nobody serves its vhost-user socket, and that was said */
 	unsigned int restarts, deaths;	/* ever; one soon after the other */
 	uint64_t ready_at;		/* 0: not yet */

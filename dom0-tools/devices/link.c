@@ -4,7 +4,7 @@
  * that: it has a descriptor, and no names.
  *
  * The kernel tells of changes (rtnetlink). A card whose tap is on no bridge has its
- * link down, until the tap is on one again.
+ * link down, until the tap is on one again; one whose tap was removed, for good.
  *
  * Trust: the kernel.
  */
@@ -43,10 +43,10 @@ int link_open(struct devices *m)
 
 bool link_is_up(const struct slot *s)
 {
-	return s->link && !s->unbridged;
+	return s->link && s->tap_is == TAP_ON_BRIDGE;
 }
 
-static void look(struct devices *m, const struct nlmsghdr *h, bool unbridged[VMI_BUS_SLOTS])
+static void look(struct devices *m, const struct nlmsghdr *h, int now[VMI_BUS_SLOTS])
 {
 	const struct ifinfomsg *i = NLMSG_DATA(h);
 	int left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*i));
@@ -66,18 +66,18 @@ static void look(struct devices *m, const struct nlmsghdr *h, bool unbridged[VMI
 		const struct slot *s = &m->slot[n];
 
 		if (s->phase != P_NONE && s->dev.kind == DEVICE_NET && s->dev.bridge && !strcmp(s->open.tap, name))
-			unbridged[n] = h->nlmsg_type == RTM_DELLINK || !master;
+			now[n] = h->nlmsg_type == RTM_DELLINK || now[n] == TAP_REMOVED ? TAP_REMOVED : master ? TAP_ON_BRIDGE : TAP_ON_NONE;
 	}
 }
 
 void link_changed(struct devices *m)
 {
 	static char buf[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
-	bool unbridged[VMI_BUS_SLOTS];
+	int now[VMI_BUS_SLOTS];
 	ssize_t n;
 
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
-		unbridged[i] = m->slot[i].unbridged;
+		now[i] = m->slot[i].tap_is;
 	/* All there is, for a tap that is made has no bridge yet in the first message. */
 	while ((n = recv(m->link_fd, buf, sizeof(buf), 0)) > 0 || errno == ENOBUFS || errno == EINTR) {
 		int left = n;
@@ -87,16 +87,18 @@ void link_changed(struct devices *m)
 			continue;
 		}
 		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, (unsigned int)left); h = NLMSG_NEXT(h, left))
-			look(m, h, unbridged);
+			look(m, h, now);
 		errno = 0;
 	}
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
 		struct slot *s = &m->slot[i];
 
-		if (s->unbridged == unbridged[i])
+		if ((int)s->tap_is == now[i])
 			continue;
-		s->unbridged = unbridged[i];
-		if (s->unbridged)
+		s->tap_is = now[i];
+		if (s->tap_is == TAP_REMOVED)
+			tell(m, DEVICE_EV_ERROR, s, "%s was removed. The link is down for good: detach the interface, and attach it again", s->open.tap);
+		else if (s->tap_is == TAP_ON_NONE)
 			tell(m, DEVICE_EV_ERROR, s, "%s is on no bridge: bridge %s was removed, or the interface taken from it. The link is down until: "
 			     "ip link set %s master %s", s->open.tap, s->dev.bridge, s->open.tap, s->dev.bridge);
 		else

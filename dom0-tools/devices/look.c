@@ -24,7 +24,7 @@ unsigned int devices_count(const struct devices *m)
 static void describe(const struct slot *s, unsigned int nr, struct device_info *out)
 {
 	*out = (struct device_info){
-		.device = &s->dev, .slot = nr, .pid = s->pid, .restarts = s->restarts, .link = s->link, .size = s->open.size,
+		.device = &s->dev, .slot = nr, .pid = s->pid, .restarts = s->restarts, .link = s->link, .carrier = link_is_up(s), .size = s->open.size,
 		.bound = s->page && *(const volatile uint32_t *)&s->page->guest.state == VMI_SLOT_BOUND,
 		.state = s->phase == P_LEAVING || s->phase == P_ENDING ? DEVICE_LEAVING : s->phase == P_BACKOFF ? DEVICE_RESTARTING :
 			 s->present ? DEVICE_PRESENT : DEVICE_WAITING,

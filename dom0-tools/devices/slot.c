@@ -27,7 +27,7 @@ void slot_present(struct devices *m, struct slot *s)
 		__atomic_store_n(&s->page->manager.state, VMI_SLOT_PRESENT, __ATOMIC_SEQ_CST);
 		bus_changed(m);
 	}
-	tell(m, DEVICE_EV_PRESENT, s, "present");
+	tell(m, DEVICE_EV_PRESENT, s, s->taken_up ? "again" : "present");
 }
 
 /* Everything that the slot has, but for what the guest sees. */
@@ -189,6 +189,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	device_copy(&s->dev, dev);
 	device_mac(m->cfg.uuid, dev, s->dev.mac);
 	s->serial = known ? before.serial : ++m->serials;
+	s->taken_up = known;
 	s->link = !dev->link_down;
 	/* A back end of before may be about to end. */
 	for (int i = 0;; i++) {

@@ -92,7 +92,7 @@ static int run_domiflist(struct cmd *c)
 	static const struct column cols[] = {
 		{ "interface", "INTERFACE", COL_TEXT, false }, { "type", "TYPE", COL_TEXT, false }, { "source", "SOURCE", COL_TEXT, false },
 		{ "model", "MODEL", COL_TEXT, false }, { "mac", "MAC", COL_TEXT, false }, { "name", "NAME", COL_TEXT, true },
-		{ "link", "LINK", COL_BOOL, true }, { "state", "STATE", COL_TEXT, true }, { "pid", "PID", COL_NUMBER, true },
+		{ "link", "LINK", COL_BOOL, true }, { "carrier", "CARRIER", COL_BOOL, true }, { "state", "STATE", COL_TEXT, true }, { "pid", "PID", COL_NUMBER, true },
 		{ "restarts", "RESTARTS", COL_NUMBER, true }, { 0 }
 	};
 

@@ -140,8 +140,8 @@ static void told(void *arg, enum device_event what, const char *name, const char
 
 	switch (what) {
 	case DEVICE_EV_PRESENT:
-		/* What the guest has is served again: by a new back end, or a new vmid. */
-		if (devices_find(d->devices, name, &i) && i.bound) {
+		/* What the guest has is served again, by a new vmid. */
+		if (!strcmp(text, "again") && devices_find(d->devices, name, &i) && i.bound) {
 			dom_note(d, "device %s: served again", name);
 			break;
 		}
@@ -380,6 +380,7 @@ static void add_info(json_t *j, const struct domain *d, const char *name)
 	if (i.device->kind == DEVICE_NET) {
 		json_object_set_new(j, "tap", json_string(i.tap));
 		json_object_set_new(j, "link", json_boolean(i.link));
+		json_object_set_new(j, "carrier", json_boolean(i.carrier));
 	}
 	if (i.device->kind == DEVICE_BLOCK || (i.device->kind == DEVICE_SERVED && i.size))
 		json_object_set_new(j, "capacity", json_integer(i.size));

@@ -88,6 +88,17 @@ guest "[ ! -b /dev/vdb ]" || fail "the guest keeps its second disk"
 [ "$(vmi domblklist web --columns target --no-headings | xargs)" = vda ] || fail "domblklist after the detach"
 printed BROKEN && fail "the first disk failed meanwhile"
 vmi log web --lifecycle | grep -q "device vdb: removed" || fail "no log line"
+[ "$(vmi log web --lifecycle | grep -c "device vdb: the guest can see it")" = 1 ] || fail "the log does not say once that vdb came"
+# A tap that somebody removes.
+[ "$(vmi domiflist web --columns link,carrier --no-headings | xargs)" = "yes yes" ] || fail "domiflist: $(vmi domiflist web -o json)"
+ip link del $tap || fail "ip link del"
+removed() { vmi log web --lifecycle | grep -q "$tap was removed.*attach it again"; }
+until_ok "nobody says that the tap is gone" removed
+[ "$(vmi domiflist web --columns link,carrier --no-headings | xargs)" = "yes no" ] || fail "domiflist: $(vmi domiflist web -o json)"
+guest "while [ \$(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 100000; done" || fail "the guest's link is up without a tap"
+vmi detach-interface web bridge && vmi attach-interface web bridge br0 --mac 00:16:3e:00:00:01 || fail "the interface does not come again"
+guest "until ifconfig eth0 10.9.0.2 up && ping -c 1 -W 2 10.9.0.1; do usleep 200000; done" || fail "no network with the new tap"
+tap=$(vmi domiflist web --columns interface --no-headings)
 vmi destroy web || fail "destroy"
 [ "$(dd if=/tmp/b.img bs=512 skip=100 count=1 2>/dev/null | head -n 1)" = written ] || fail "what the guest wrote is not in the image"
 no_back_ends() { [ -z "$(pidof vmi-back)" ]; }
