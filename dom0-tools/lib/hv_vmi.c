@@ -242,7 +242,8 @@ static int vmi_list(struct hv *hv, struct hv_info *out, unsigned int max, struct
 static int vmi_set_memory(struct hv *hv, uint32_t domid, uint64_t bytes, struct hv_error *err)
 {
 	(void)hv, (void)domid, (void)bytes;
-	return hv_fail(err, -ENOSYS, "this version cannot change the memory of a running domain");
+	return hv_fail(err, -ENOSYS, "the memory of a running domain changes with its balloon, and it has none: vmi attach-device, with "
+		       "<memballoon model='virtio'/>");
 }
 
 static int vmi_set_vcpus(struct hv *hv, uint32_t domid, unsigned int online, struct hv_error *err)
