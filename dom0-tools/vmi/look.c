@@ -260,7 +260,18 @@ static void device_stats(const json_t *d, const char *kind, const char *group)
 	}
 }
 
-static void domstats_text(const json_t *d)
+/* Those asked for, all if none is. */
+static bool group_wanted(struct cmd *c, const char *group)
+{
+	static const char *const groups[] = { "state", "cpu-total", "balloon", "vcpu", "interface", "block", "vmi" };
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+		any |= flag(c, groups[i]);
+	return !any || flag(c, group);
+}
+
+static void domstats_text(struct cmd *c, const json_t *d)
 {
 	static const char *const states[] = { "", "running", "idle", "paused", "in shutdown", "shut off", "crashed" };
 	json_t *list = json_object_get(d, "vcpu"), *v, *counters = json_object_get(d, "counters");
@@ -269,41 +280,56 @@ static void domstats_text(const json_t *d)
 
 	while (state < ARRAY_SIZE(states) && strcmp(states[state], str(d, "state")))
 		state++;
-	printf("Domain: '%s'\n  state.state=%zu\n  cpu.time=%llu\n  balloon.current=%llu\n  balloon.maximum=%llu\n  vcpu.current=%llu\n"
-	       "  vcpu.maximum=%llu\n", str(d, "name"), state, (unsigned long long)num(d, "cpu_time"),
-	       (unsigned long long)num(d, "memory") >> 10, (unsigned long long)num(d, "max_memory") >> 10,
-	       (unsigned long long)num(d, "vcpus"), (unsigned long long)num(d, "max_vcpus"));
+	printf("Domain: '%s'\n", str(d, "name"));
+	if (group_wanted(c, "state"))
+		printf("  state.state=%zu\n", state);
+	if (group_wanted(c, "cpu-total"))
+		printf("  cpu.time=%llu\n", (unsigned long long)num(d, "cpu_time"));
+	if (group_wanted(c, "balloon"))
+		printf("  balloon.current=%llu\n  balloon.maximum=%llu\n", (unsigned long long)num(d, "memory") >> 10,
+		       (unsigned long long)num(d, "max_memory") >> 10);
+	if (group_wanted(c, "vcpu"))
+		printf("  vcpu.current=%llu\n  vcpu.maximum=%llu\n", (unsigned long long)num(d, "vcpus"), (unsigned long long)num(d, "max_vcpus"));
 	json_array_foreach(list, i, v) {
-		if (json_is_true(json_object_get(v, "online")))
+		if (group_wanted(c, "vcpu") && json_is_true(json_object_get(v, "online")))
 			printf("  vcpu.%zu.state=1\n  vcpu.%zu.time=%llu\n", i, i, (unsigned long long)num(v, "cpu_time"));
 	}
-	device_stats(d, "interface", "net");
-	device_stats(d, "disk", "block");
-	json_object_foreach(counters, name, v)
-		printf("  vmi.%s=%lld\n", name, (long long)json_integer_value(v));
+	if (group_wanted(c, "interface"))
+		device_stats(d, "interface", "net");
+	if (group_wanted(c, "block"))
+		device_stats(d, "disk", "block");
+	json_object_foreach(counters, name, v) {
+		if (group_wanted(c, "vmi"))
+			printf("  vmi.%s=%lld\n", name, (long long)json_integer_value(v));
+	}
 	putchar('\n');
 }
 
 static int run_domstats(struct cmd *c)
 {
+	json_t *answer, *list = json_array(), *d;
 	int status;
-	json_t *answer, *list = NULL, *d;
 	size_t i;
 
 	if (arg(c, "domain")) {
-		answer = get(c, &status);
-		if (answer)
-			list = json_pack("[O]", answer);
+		d = get(c, &status);
+		for (int k = 0; d; k++) {
+			json_array_append_new(list, d);
+			if (k == c->nr_rest)
+				break;
+			answer = json_string(c->rest[k]);
+			d = call("org.vmi.Get", json_pack("{s:o}", "domain", answer ? answer : json_string("?")), NULL, &status);
+		}
 	} else {
 		answer = call("org.vmi.Stats", NULL, NULL, &status);
-		list = json_incref(json_object_get(answer, "domains"));
+		json_array_extend(list, json_object_get(answer, "domains"));
+		json_decref(answer);
 	}
-	if (answer && !print_object(list)) {
+	if (!status && !print_object(list)) {
 		json_array_foreach(list, i, d)
-			domstats_text(d);
+			domstats_text(c, d);
 	}
 	json_decref(list);
-	json_decref(answer);
 	return status;
 }
 
@@ -345,8 +371,12 @@ const struct verb look_verbs[] = {
 	{ "domuuid", "look", "a domain's uuid", run_domuuid, OPTS(OPT_DOMAIN), false },
 	{ "domname", "look", "a domain's name", run_domname, OPTS(OPT_DOMAIN), false },
 	{ "vcpuinfo", "look", "a domain's virtual processors", run_vcpuinfo, OPTS(OPT_DOMAIN), false },
-	{ "domstats", "look", "numbers of one or all running domains", run_domstats,
-	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "name, id or uuid" }), false },
+	{ "domstats", "look", "numbers of some domains, or of all running ones", run_domstats,
+	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "name, id or uuid" }, { "state", 0, FLAG, OPTION, "only its state; several of these: all of them" },
+	       { "cpu-total", 0, FLAG, OPTION, "processor time" }, { "balloon", 0, FLAG, OPTION, "memory" },
+	       { "vcpu", 0, FLAG, OPTION, "virtual processors" }, { "interface", 0, FLAG, OPTION, "network cards" },
+	       { "block", 0, FLAG, OPTION, "disks" }, { "vmi", 0, FLAG, OPTION, "the hypervisor's counters" },
+	       { "raw", 0, FLAG, OPTION, "accepted for virsh's sake" }), true },
 	{ "cpu-stats", "look", "processor time of a domain", run_cpu_stats,
 	  OPTS(OPT_DOMAIN, { "total", 0, FLAG, OPTION, "the sum only" }), false },
 	{ 0 }

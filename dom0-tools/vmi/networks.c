@@ -13,6 +13,12 @@ static const struct column columns[] = {
 	{ "mode", "FORWARD", COL_TEXT, false }, { "bridge", "BRIDGE", COL_TEXT, false }, { "uuid", "UUID", COL_TEXT, true }, { 0 }
 };
 
+/* What virsh net-list shows. */
+static const struct column virsh_columns[] = {
+	{ "name", "NAME", COL_TEXT, false }, { "state", "STATE", COL_TEXT, false }, { "autostart", "AUTOSTART", COL_BOOL, false },
+	{ "persistent", "PERSISTENT", COL_BOOL, false }, { 0 }
+};
+
 static int run_list(struct cmd *c)
 {
 	int status;
@@ -25,14 +31,18 @@ static int run_list(struct cmd *c)
 	json_array_foreach(json_object_get(answer, "networks"), i, n) {
 		bool active = !strcmp(str(n, "state"), "active");
 
+		/* Others are not possible. */
+		json_object_set_new(n, "persistent", json_true());
 		if (flag(c, "inactive") ? !active : flag(c, "all") || active)
 			json_array_append(rows, n);
 	}
 	if (flag(c, "name")) {
 		json_array_foreach(rows, i, n)
 			puts(str(n, "name"));
+		if (opts.virsh)
+			putchar('\n');
 	} else {
-		status = print_rows(rows, columns, "name");
+		status = print_rows(rows, opts.virsh ? virsh_columns : columns, "name");
 	}
 	json_decref(rows);
 	json_decref(answer);
@@ -55,9 +65,9 @@ static int run_info(struct cmd *c)
 		status = EX_OK;
 		if (print_object(n))
 			break;
-		printf("%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n", "Name:", str(n, "name"), "UUID:", str(n, "uuid"),
+		printf("%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n%-15s %s\n%s", "Name:", str(n, "name"), "UUID:", str(n, "uuid"),
 		       "Active:", !strcmp(str(n, "state"), "active") ? "yes" : "no", "Persistent:", "yes", "Autostart:",
-		       json_is_true(json_object_get(n, "autostart")) ? "yes" : "no", "Bridge:", str(n, "bridge"));
+		       json_is_true(json_object_get(n, "autostart")) ? "yes" : "no", "Bridge:", str(n, "bridge"), opts.virsh ? "\n" : "");
 		break;
 	}
 	json_decref(answer);
@@ -71,7 +81,7 @@ static int run_info(struct cmd *c)
 static int run_define(struct cmd *c)
 {
 	const char *path = arg(c, "file");
-	json_t *answer;
+	json_t *answer, *p;
 	size_t len;
 	int status;
 	char *text;
@@ -80,11 +90,13 @@ static int run_define(struct cmd *c)
 	text = read_config(path, &len, &xl);
 	if (!text)
 		return EX_BAD_CONFIG;
-	answer = call("org.vmi.NetworkDefine", json_pack("{s:s, s:b}", "xml", text, "validate", flag(c, "validate")), path, &status);
+	p = json_pack("{s:s%, s:b}", "xml", text, len, "validate", flag(c, "validate"));
 	free(text);
+	if (!p)
+		return error(EX_BAD_CONFIG, "%s: not UTF-8 text", path);
+	answer = call("org.vmi.NetworkDefine", p, path, &status);
 	if (!answer)
 		return status;
-	diag_print_json(json_object_get(answer, "messages"), path);
 	say("Network '%s' defined from %s\n", str(answer, "name"), path);
 	json_decref(answer);
 	return EX_OK;
@@ -98,7 +110,8 @@ static int run_dumpxml(struct cmd *c)
 
 	if (!answer)
 		return status;
-	fputs(str(answer, "xml"), stdout);
+	if (!print_object(answer))
+		printf("%s%s", str(answer, "xml"), opts.virsh ? "\n" : "");
 	json_decref(answer);
 	return EX_OK;
 }

@@ -224,7 +224,7 @@ const struct verb talk_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "lines", 'n', NUMBER, OPTION, "only the last ones" },
 	       { "lifecycle", 0, FLAG, OPTION, "starts, ends and changes" }), false },
 	{ "event", "talk", "wait for what happens to domains", run_event,
-	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "only this one" }, { "event", 0, TEXT_ARG, OPTION, "only this kind" },
+	  OPTS({ "domain", 0, DOMAIN_ARG, MAY, "only this one" }, { "event", 0, TEXT_ARG, OPTION, "only this kind" }, { "all", 0, FLAG, OPTION, "every kind (default)" },
 	       { "loop", 0, FLAG, OPTION, "go on" }, { "timeout", 0, NUMBER, OPTION, "seconds" },
 	       { "timestamp", 0, FLAG, OPTION, "with the time" }, { "list", 0, FLAG, OPTION, "which events there are" }), false },
 	{ 0 }

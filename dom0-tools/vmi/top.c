@@ -152,12 +152,37 @@ static void draw(const json_t *now, const json_t *before)
 	refresh();
 }
 
+/* For json and yaml: the same, by name. */
+static json_t *rows_json(const struct row *rows, size_t nr)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct row *r = &rows[i];
+
+		json_array_append_new(all, json_pack("{s:I, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "id", (json_int_t)num(r->d, "id"),
+						     "name", str(r->d, "name"), "state", str(r->d, "state"), "cpu_percent", r->cpu,
+						     "cpu_time", (json_int_t)num(r->d, "cpu_time"), "vcpus", (json_int_t)num(r->d, "vcpus"),
+						     "memory", (json_int_t)num(r->d, "memory"), "disk_bytes_sec", (json_int_t)r->disk,
+						     "net_bytes_sec", (json_int_t)r->net, "hypercalls_sec", (json_int_t)r->hypercalls,
+						     "events_sec", (json_int_t)r->events));
+	}
+	return all;
+}
+
 static void print_batch(const json_t *now, const json_t *before)
 {
 	struct row rows[256];
 	size_t nr = rows_of(now, before, rows, ARRAY_SIZE(rows));
+	json_t *all = rows_json(rows, nr);
+	bool shown = print_object(all);
 	char text[256];
 
+	json_decref(all);
+	if (shown) {
+		fflush(stdout);
+		return;
+	}
 	summary(now, rows, nr, text, sizeof(text));
 	puts(text);
 	heading(text, sizeof(text));
@@ -189,7 +214,7 @@ static bool turn(bool batch, unsigned int delay)
 static int run_top(struct cmd *c)
 {
 	unsigned int delay, turns, nr = 0;
-	bool batch = flag(c, "batch") || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
+	bool batch = flag(c, "batch") || opts.out != OUT_TABLE || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO);
 	struct client_error e = { 0 };
 	struct client *client;
 	json_t *now, *before = NULL;
