@@ -107,7 +107,10 @@ static int get_size(int fd, const struct image *i, uint64_t *size, struct hv_err
 
 static int check_sectors(const struct image *i, uint64_t size, struct hv_error *err)
 {
-	if (!size || size % SECTOR)
+	if (!size)
+		return hv_fail(err, -EINVAL, "disk %s: %s is empty: give it a size: %s", i->dev->name, i->path,
+			       strcmp(i->format, "raw") ? "qemu-img resize" : "truncate -s SIZE");
+	if (size % SECTOR)
 		return hv_fail(err, -EINVAL, "disk %s: %s has %lu bytes, which is not a whole number of sectors of %d: %s makes it one",
 			       i->dev->name, i->path, size, SECTOR, strcmp(i->format, "raw") ? "qemu-img resize" : "truncate -s %512");
 	return 0;

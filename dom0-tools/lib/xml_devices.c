@@ -806,7 +806,7 @@ xmlNode *config_find_device(const struct dom_config *c, const char *kind, const 
 	xmlNode *devices = c->kept[KEEP_DEVICES], *found = NULL;
 
 	for (xmlNode *n = devices ? devices->children : NULL; n; n = n->next) {
-		char *target, *mac;
+		char *target, *mac, *path;
 		char name[DEVICE_NAME_LEN];
 		bool same;
 
@@ -814,9 +814,12 @@ xmlNode *config_find_device(const struct dom_config *c, const char *kind, const 
 			continue;
 		target = xml_attr(xml_child(n, "target"), "dev");
 		mac = xml_attr(xml_child(n, "mac"), "address");
-		same = !key || (target && !strcmp(target, key)) || (mac && !strcasecmp(mac, key)) || (device_name(n, name) && !strcmp(name, key));
+		path = is(n, "disk") ? source_path(n) : NULL;
+		same = !key || (target && !strcmp(target, key)) || (mac && !strcasecmp(mac, key)) || (path && !strcmp(path, key)) ||
+		       (device_name(n, name) && !strcmp(name, key));
 		xmlFree(target);
 		xmlFree(mac);
+		xmlFree(path);
 		if (same && found)
 			return NULL;
 		if (same)

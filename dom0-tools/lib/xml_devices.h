@@ -56,7 +56,7 @@ bool config_shares_memory(const struct dom_config *c);
 xmlNode *device_from_xml(const char *text, size_t len, struct diag *d);
 /* c with this device too (line 0 for all that was there before), checked as a whole; NULL: d says why not. */
 struct dom_config *config_with_device(const struct dom_config *c, const xmlNode *dev, struct diag *d);
-/* kind: the element's name. key: target, MAC address or alias; NULL: there is one alone. NULL: none, or not one alone. */
+/* kind: the element's name. key: target, MAC address, alias, or a disk's file; NULL: there is one alone. NULL: none, or not one alone. */
 xmlNode *config_find_device(const struct dom_config *c, const char *kind, const char *key);
 
 #endif

@@ -2,11 +2,15 @@
 /*
  * attach.c - verbs that attach and detach a domain's devices.
  */
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vmi.h"
 
@@ -192,9 +196,10 @@ static void put_host(struct cmd *c, struct strbuf *b)
 static int run_attach_disk(struct cmd *c)
 {
 	const char *source = arg(c, "source"), *type = arg(c, "sourcetype"), *mode = arg(c, "mode"), *device = arg(c, "type"), *path_attr;
+	const char *bus = arg(c, "targetbus");
+	char what[64], path[PATH_MAX];
 	struct strbuf b = { 0 };
 	struct stat st;
-	char what[64];
 
 	if (!type && arg(c, "source-protocol"))
 		type = "network";
@@ -204,6 +209,12 @@ static int run_attach_disk(struct cmd *c)
 		return error(EX_BAD_USAGE, "--sourcetype %s: there are file, block, network and vhostuser", type);
 	if (mode && !word_in(mode, "readonly shareable"))
 		return error(EX_BAD_USAGE, "--mode %s: there are readonly and shareable", mode);
+	if (strcmp(type, "network") && *source && *source != '/') {
+		/* The daemon is in another folder. */
+		if (!realpath(source, path))
+			return error(EX_BAD_CONFIG, "%s: %s", source, strerror(errno));
+		source = path;
+	}
 	path_attr = !strcmp(type, "block") ? "dev" : !strcmp(type, "file") ? "file" : !strcmp(type, "network") ? "name" : "path";
 	sb_puts(&b, "<disk");
 	put_attr(&b, "type", type);
@@ -214,6 +225,7 @@ static int run_attach_disk(struct cmd *c)
 		put_attr(&b, "name", arg(c, "driver") ? arg(c, "driver") : "vmi");
 		put_attr(&b, "type", arg(c, "subdriver") ? arg(c, "subdriver") : "raw");
 		put_attr(&b, "cache", arg(c, "cache"));
+		put_attr(&b, "io", arg(c, "io"));
 		put_attr(&b, "discard", arg(c, "discard"));
 		put_attr(&b, "queues", arg(c, "queues"));
 		sb_puts(&b, "/>\n");
@@ -230,7 +242,7 @@ static int run_attach_disk(struct cmd *c)
 		sb_puts(&b, "/>\n  <target");
 	}
 	put_attr(&b, "dev", arg(c, "target"));
-	put_attr(&b, "bus", "virtio");
+	put_attr(&b, "bus", bus ? bus : "virtio");
 	sb_puts(&b, "/>\n");
 	if (mode)
 		sb_printf(&b, "  <%s/>\n", mode);
@@ -303,9 +315,37 @@ static int run_attach_interface(struct cmd *c)
 	return attach(c, &b, "attach-interface", "another interface");
 }
 
+/* Which one is meant: none of another type, and one alone. */
 static int run_detach_interface(struct cmd *c)
 {
-	return detach(c, which(c, "interface", arg(c, "mac")), NULL, "interface", arg(c, "mac"), "the interface");
+	const char *type = arg(c, "type"), *mac = arg(c, "mac");
+	json_t *p = domain_params(c), *d, *dev;
+	char found[24] = "";
+	size_t i, nr = 0;
+	int status;
+
+	if (flag(c, "config") && !flag(c, "live"))
+		json_object_set_new(p, "inactive", json_true());
+	d = call("org.vmi.Get", p, NULL, &status);
+	if (!d)
+		return status;
+	json_array_foreach(json_object_get(d, "devices"), i, dev) {
+		if (strcmp(str(dev, "kind"), "interface") || strcmp(str(dev, "type"), type) || (mac && strcasecmp(str(dev, "mac"), mac)))
+			continue;
+		snprintf(found, sizeof(found), "%s", str(dev, "mac"));
+		nr++;
+	}
+	if (nr == 1)
+		status = detach(c, which(c, "interface", found), NULL, "interface", found, "the interface");
+	else if (nr)
+		status = error(EX_NO_OBJECT, "domain '%s' has %zu interfaces of the type %s: say which: --mac", str(d, "name"), nr, type);
+	else
+		status = error(EX_NO_OBJECT, "domain '%s' has no interface of the type %s%s%s", str(d, "name"), type, mac ? " with the address " : "",
+			       mac ? mac : "");
+	if (nr != 1)
+		hint("see what there is: vmi domiflist");
+	json_decref(d);
+	return status;
 }
 
 #define PRINT_XML	{ "print-xml", 0, FLAG, OPTION, "only print the XML" }
@@ -322,17 +362,17 @@ const struct verb attach_verbs[] = {
 	       { "source-protocol", 0, TEXT_ARG, OPTION, "nbd" }, { "source-host-name", 0, TEXT_ARG, OPTION, "the server's address, :port" },
 	       { "source-host-transport", 0, TEXT_ARG, OPTION, "tcp or unix" }, { "source-host-socket", 0, FILE_ARG, OPTION, "with unix" },
 	       { "subdriver", 0, TEXT_ARG, OPTION, "the image's format: raw (default) or qcow2" },
-	       { "driver", 0, TEXT_ARG, OPTION, "accepted for virsh's sake" }, { "cache", 0, TEXT_ARG, OPTION, "none, writeback, writethrough, unsafe" },
-	       { "discard", 0, TEXT_ARG, OPTION, "unmap or ignore" }, { "queues", 0, NUMBER, OPTION, "1" },
+	       { "driver", 0, TEXT_ARG, OPTION, "accepted for virsh's sake" }, { "targetbus", 0, TEXT_ARG, OPTION, "virtio" }, { "cache", 0, TEXT_ARG, OPTION, "none, writeback, writethrough, unsafe" },
+	       { "io", 0, TEXT_ARG, OPTION, "accepted for virsh's sake" }, { "discard", 0, TEXT_ARG, OPTION, "unmap or ignore" }, { "queues", 0, NUMBER, OPTION, "1" },
 	       { "type", 0, TEXT_ARG, OPTION, "disk or cdrom" }, { "mode", 0, TEXT_ARG, OPTION, "readonly or shareable" },
 	       { "serial", 0, TEXT_ARG, OPTION, "serial number" }, PRINT_XML, OPT_WHERE_BOTH), false },
 	{ "detach-disk", "devices", "detach a disk", run_detach_disk,
-	  OPTS(OPT_DOMAIN, { "target", 0, DISK_ARG, MUST_BE, "its name" }, OPT_WHERE_BOTH), false },
+	  OPTS(OPT_DOMAIN, { "target", 0, DISK_ARG, MUST_BE, "its name or file" }, OPT_WHERE_BOTH), false },
 	{ "attach-interface", "devices", "attach a network interface", run_attach_interface,
-	  OPTS(OPT_DOMAIN, { "type", 0, TEXT_ARG, MUST_BE, "bridge, ethernet or vhostuser" }, { "source", 0, TEXT_ARG, MAY, "the bridge, or the socket" },
+	  OPTS(OPT_DOMAIN, { "type", 0, TEXT_ARG, MUST_BE, "bridge, network, user, ethernet or vhostuser" }, { "source", 0, TEXT_ARG, MAY, "the bridge, network or socket" },
 	       { "target", 0, TEXT_ARG, OPTION, "its name in domain 0" }, { "mac", 0, TEXT_ARG, OPTION, "its address" },
 	       { "model", 0, TEXT_ARG, OPTION, "virtio" }, { "mtu", 0, NUMBER, OPTION, "the bridge's" }, PRINT_XML, OPT_WHERE_BOTH), false },
 	{ "detach-interface", "devices", "detach a network interface", run_detach_interface,
-	  OPTS(OPT_DOMAIN, { "type", 0, TEXT_ARG, MUST_BE, "bridge, ethernet or vhostuser" }, { "mac", 0, TEXT_ARG, OPTION, "which one" }, OPT_WHERE_BOTH), false },
+	  OPTS(OPT_DOMAIN, { "type", 0, TEXT_ARG, MUST_BE, "bridge, network, ..." }, { "mac", 0, TEXT_ARG, OPTION, "which one" }, OPT_WHERE_BOTH), false },
 	{ 0 }
 };

@@ -23,7 +23,7 @@ json_t *where_params(struct cmd *c)
 static bool matches(const json_t *dev, const char *kind, const char *key)
 {
 	return !strcmp(str(dev, "kind"), kind) && (!key || !strcmp(str(dev, "target"), key) || !strcasecmp(str(dev, "mac"), key) ||
-	       !strcmp(str(dev, "name"), key) || !strcmp(str(dev, "tap"), key));
+	       !strcmp(str(dev, "name"), key) || !strcmp(str(dev, "tap"), key) || (*kind == 'd' && !strcmp(str(dev, "source"), key)));
 }
 
 json_t *find_device(const json_t *d, const char *kind, const char *key)
@@ -358,7 +358,7 @@ const struct verb device_verbs[] = {
 	{ "domiflist", "devices", "list a domain's network interfaces", run_domiflist, OPTS(OPT_DOMAIN, INACTIVE), false },
 	{ "domblkerror", "devices", "list disks whose requests wait for the end of an error", run_domblkerror, OPTS(OPT_DOMAIN), false },
 	{ "domblkstat", "devices", "numbers of a disk", run_domblkstat,
-	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MAY, "its target; the first one" }), false },
+	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MAY, "its target or file; the first one" }), false },
 	{ "domifstat", "devices", "numbers of a network interface", run_domifstat,
 	  OPTS(OPT_DOMAIN, { "interface", 0, INTERFACE_ARG, MUST_BE, "its name in domain 0, or MAC address" }), false },
 	{ "domif-setlink", "devices", "plug or pull an interface's cable", run_setlink,
@@ -368,10 +368,10 @@ const struct verb device_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "interface", 0, INTERFACE_ARG, MUST_BE, "its name in domain 0, or MAC address" },
 	       { "inactive", 0, FLAG, OPTION, "of the definition" }), false },
 	{ "blockresize", "devices", "make a running domain's disk larger", run_blockresize,
-	  OPTS(OPT_DOMAIN, { "path", 0, DISK_ARG, MUST_BE, "its target" }, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 10G" },
+	  OPTS(OPT_DOMAIN, { "path", 0, DISK_ARG, MUST_BE, "its target or file" }, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 10G" },
 	       { "bytes", 0, FLAG, OPTION, "the size is in bytes" }), false },
 	{ "blkdeviotune", "devices", "show or set a disk's limits", run_blkdeviotune,
-	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MUST_BE, "its target" }, { "total-bytes-sec", 0, NUMBER, OPTION, "bytes a second, 0: no limit" },
+	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MUST_BE, "its target or file" }, { "total-bytes-sec", 0, NUMBER, OPTION, "bytes a second, 0: no limit" },
 	       { "read-bytes-sec", 0, NUMBER, OPTION, "of reads" }, { "write-bytes-sec", 0, NUMBER, OPTION, "of writes" },
 	       { "total-iops-sec", 0, NUMBER, OPTION, "requests a second" }, { "read-iops-sec", 0, NUMBER, OPTION, "reads a second" },
 	       { "write-iops-sec", 0, NUMBER, OPTION, "writes a second" },

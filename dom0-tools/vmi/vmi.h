@@ -121,7 +121,7 @@ static inline uint64_t num(const json_t *j, const char *key)
 
 /* devices.c: "live" and "config" for the daemon, both by --persistent; neither: what there is. */
 json_t *where_params(struct cmd *c);
-/* Of a domain as Get tells it; key: a target, MAC address, name or tap; NULL: the first of that kind. */
+/* Of a domain as Get tells it; key: a target, MAC address, name, tap or a disk's file; NULL: the first of that kind. */
 json_t *find_device(const json_t *d, const char *kind, const char *key);
 int console_of(const char *domain, bool force, bool replay, const char *escape);	/* talk.c */
 /* A file, "-" for standard input; NULL: said why. *xl: it is no XML. */

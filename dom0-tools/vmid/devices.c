@@ -87,6 +87,26 @@ void dev_warn(const struct dom_config *c, bool lines, struct diag *d)
 	diag_free(&said);
 }
 
+json_t *dev_warn_last(const struct dom_config *c)
+{
+	struct diag own = { 0 }, d = { 0 };
+	json_t *messages = NULL;
+
+	check(c, &own);
+	/* The others have no line. */
+	for (unsigned int i = 0; i < own.nr; i++) {
+		if (own.items[i].line && own.items[i].level == DIAG_ERROR)
+			diag_warn(&d, 0, "%s (the domain cannot start like this)", own.items[i].text);
+		else if (own.items[i].line)
+			diag_add(&d, own.items[i].level, 0, "%s", own.items[i].text);
+	}
+	if (d.nr)
+		messages = diag_json(&d);
+	diag_free(&own);
+	diag_free(&d);
+	return messages;
+}
+
 int dev_check(const struct dom_config *c, json_t **messages, struct failure *f)
 {
 	char *xml = config_to_xml(c, 0);
@@ -293,9 +313,12 @@ int dev_attach_live(struct domain *d, const xmlNode *dev, json_t **messages, str
 		d->live = with;
 		dom_save_live(d, "run");
 		dom_note(d, "device %s: is to come", it->name);
+		if (diag.nr)
+			*messages = diag_json(&diag);
 		f->status = 0;
 		if (devices_attach(d->devices, &it->dev, &err)) {
 			fail(f, EX_FAILED, NULL, "cannot attach %s: %s", it->name, err.text);
+			dom_note(d, "device %s: does not come: %s", it->name, err.text);
 			d->live = old;
 			dom_save_live(d, "run");
 		} else {

@@ -85,6 +85,8 @@ static int attach(struct conn *c, json_t *params, json_t **reply, struct failure
 	}
 	if (!rc && live)
 		rc = dev_attach_live(d, dev, &messages, f);
+	else if (!rc)
+		messages = dev_warn_last(def);
 	if (rc) {
 		config_free(def);
 	} else if (config && keep_def(d, def, f)) {
@@ -95,7 +97,7 @@ static int attach(struct conn *c, json_t *params, json_t **reply, struct failure
 	}
 	if (messages)
 		json_object_set_new(*reply, "messages", messages);
-	else if (!rc)
+	if (!rc)
 		json_object_set_new(*reply, "name", json_string(dom_name(d)));
 	xmlFreeNode(dev);
 	diag_free(&diag);
@@ -130,16 +132,31 @@ static bool which(json_t *params, char *kind, size_t size, char **key, json_t **
 	return true;
 }
 
-/* Of the definition, or of what runs, where an interface is known by its tap, too. NULL: *f says so. */
+/* An interface of what runs, by its tap or alias, in another configuration: by the MAC address that both have. */
+static xmlNode *find_interface(const struct domain *d, const struct dom_config *c, const char *key)
+{
+	char name[DEVICE_NAME_LEN], *mac;
+	xmlNode *n;
+
+	n = d->live ? config_find_device(d->live, "interface", dev_of_tap(d, key, name) ? name : key) : NULL;
+	if (!n || c == d->live)
+		return n;
+	mac = xml_attr(xml_child(n, "mac"), "address");
+	n = mac ? config_find_device(c, "interface", mac) : NULL;
+	xmlFree(mac);
+	return n;
+}
+
+/* Of the definition, or of what runs. NULL: *f says so. */
 static xmlNode *find_in(const struct domain *d, const struct dom_config *c, const char *kind, const char *key, struct failure *f)
 {
 	xmlNode *n = config_find_device(c, kind, key);
-	char name[DEVICE_NAME_LEN];
 
-	if (!n && c == d->live && key && !strcmp(kind, "interface") && dev_of_tap(d, key, name))
-		n = config_find_device(c, kind, name);
+	if (!n && key && !strcmp(kind, "interface"))
+		n = find_interface(d, c, key);
 	if (!n)
-		fail(f, EX_NO_OBJECT, "see what there is: vmi domblklist, domiflist, dumpxml", "%s of domain '%s' has %s %.40s%s%.40s",
+		fail(f, EX_NO_OBJECT, key ? "see what there is: vmi domblklist, domiflist, dumpxml" :
+		     "name it by its MAC address, target or alias: vmi domblklist, domiflist, dumpxml", "%s of domain '%s' has %s %.40s%s%.60s",
 		     c == d->live ? "the running configuration" : "the definition", c->name, key ? "no" : "no, or more than one", kind,
 		     key ? " " : "", key ? key : "");
 	return n;
@@ -267,6 +284,8 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 		return f->status;
 	if (bytes <= 0 || bytes % 512)
 		return fail(f, EX_BAD_CONFIG, NULL, "a disk has whole sectors of 512 bytes, at least one");
+	if (!d->live)
+		return fail(f, EX_WRONG_STATE, "change its image: truncate -s SIZE FILE, or qemu-img resize", "domain '%s' is not running", dom_name(d));
 	if (dom_need(d, VERB_SET_LIVE, f))
 		return f->status;
 	n = find_in(d, d->live, "disk", disk, f);
@@ -303,12 +322,10 @@ static struct dom_config *with_limits(const struct domain *d, const struct dom_c
 				      xmlNode **n, struct failure *f)
 {
 	struct dom_config *to = config_copy(c);
-	const xmlNode *own = find_in(d, c, kind, key, f);
-	char name[DEVICE_NAME_LEN] = "";
 	struct diag diag = { 0 };
 	int rc;
 
-	*n = own ? config_find_device(to, kind, device_name(own, name) ? name : key) : NULL;
+	*n = find_in(d, c, kind, key, f) ? find_in(d, to, kind, key, f) : NULL;
 	rc = *n ? set_limits_of(*n, limits, f) : f->status;
 	if (!rc)
 		xml_check_devices(to->kept[KEEP_DEVICES], &diag);

@@ -146,6 +146,8 @@ __attribute__((format(printf, 2, 3))) void dom_note(struct domain *d, const char
 /* ---- devices.c ---- */
 /* What c's devices lack on this machine, as warnings; lines: c's lines are the file's. */
 void dev_warn(const struct dom_config *c, bool lines, struct diag *d);
+/* The same of a device that config_with_device() put there, and notes; NULL: nothing to say. */
+json_t *dev_warn_last(const struct dom_config *c);
 /* 0: they can be attached. Else *f, and all problems in *messages (if not NULL) when there are several. */
 int dev_check(const struct dom_config *c, json_t **messages, struct failure *f);
 /* All of d->live's, before the guest runs: all or none. */

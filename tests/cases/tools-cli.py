@@ -191,6 +191,9 @@ def outputs():
     check("run r /etc/hostname --cmdline a --print-xml -- b", 2, err="two command lines")
     check("start --help", out="usage: vmi start DOMAIN")
     check("domstats web", out="state.state=.*balloon.maximum=262144.*vcpu.0.time=")
+    check("domstats web --state --block", out=r"\ADomain: 'web'\n  state.state=\d\n  block.count=0\n\n\Z")
+    check("domstats web web --balloon", out=r"\A(Domain: 'web'\n  balloon.current=\d+\n  balloon.maximum=262144\n\n){2}\Z")
+    check("domstats web nosuch", 3)
     check("cpu-stats web", out="^Total:$")
     check("nodeinfo", out="^CPU\\(s\\): +4$")
     check("nodememstats", out="^total +: +1048576 KiB$")
@@ -198,6 +201,9 @@ def outputs():
     check("uri", out="^unix:")
     check("hostname", out=".")
     check("top -b -n 2 -d 1", out=r"1 domains.*web.*1 domains.*web")
+    row = json.loads(check("-o json top -n 1").stdout)[0]
+    if row["name"] != "web" or row["memory"] != 100 << 20 or "disk_bytes_sec" not in row:
+        failures.append(f"top -o json: {row}")
     check("log web", out="Linux version 6.1 \\(simulated")
     check("log web --lifecycle -n 1", out=r"\A\S+Z [^\n]*\n\Z")
     check("complete -- star", out=r"\Astart\n\Z")
@@ -257,6 +263,12 @@ def networks():
     check("net-start blue", out="started")
     check("net-start blue", 6, err="active already")
     check("net-undefine blue", 6, err="hint: stop it first")
+    check("net-list", out=r"\A Name +State +Autostart +Persistent *\n-+\n blue +active +yes +yes *\n\n\Z", program=VIRSH)
+    if "<name>blue</name>" not in json.loads(check("-o json net-dumpxml blue").stdout)["xml"]:
+        failures.append("net-dumpxml -o json")
+    with open(f"{TMP}/latin.xml", "wb") as f:
+        f.write(b"<network><name>\xff</name></network>")
+    check("net-define latin.xml", 4, err="latin.xml: not UTF-8 text")
     check("net-info blue", out="^Active: +yes\n.*^Bridge: +vmibr9$")
     check(f"attach-device web {xml} --live")
     check("dumpxml web", out="<source network='blue' bridge='vmibr9'/>")
@@ -279,6 +291,36 @@ def networks():
     check("net-destroy blue", 6)
     check("net-undefine blue", out="undefined")
     check("net-info blue", 3)
+
+
+def names_of_devices():
+    for name in ("a.img", "b.img"):
+        file(name, "\0" * 4096)
+    # From the folder where vmi is, by both ends of its name, and of the definition as of what runs.
+    check("attach-disk web a.img vda --persistent --targetbus virtio --io native", out="has the disk vda now")
+    check("attach-disk web nothing.img vdb", 4, err="nothing.img: No such file")
+    check("domblklist web", out=f"vda +{TMP}/a.img")
+    check(f"domblkstat web {TMP}/a.img", out="rd_req 0")
+    check(f"blkdeviotune web {TMP}/a.img --total-iops-sec 5 --persistent")
+    check(f"blockresize web {TMP}/a.img 8")
+    check(f"detach-disk web {TMP}/a.img --persistent", out="no more")
+    check("domblklist web --inactive", out=r"\ATARGET +SOURCE\n\Z")
+    check("attach-disk web /nowhere.img vdb --config", out="has the disk", err="warning: .*/nowhere.img.*cannot start like this")
+    check("detach-disk web vdb --config")
+    check("attach-interface web bridge br0 --mac 02:00:00:00:00:01 --persistent --model e1000", err='note: <model>: "e1000" is virtio here')
+    check("attach-interface web bridge br1 --mac 02:00:00:00:00:02 --persistent")
+    tap = json.loads(check("-o json domiflist web").stdout)[1]["tap"]
+    for verb in (f"domif-setlink web {tap} down --config", f"domiftune web {tap} --config --inbound 100", f"domiftune web {tap} --persistent --outbound 9"):
+        check(verb)
+    check("dumpxml web --inactive", out="00:01'/>((?!<link).)*00:02'/>((?!</interface).)*<link state='down'/>")
+    check("detach-interface web network", 3, err="no interface of the type network.*hint: .*domiflist")
+    check("detach-interface web bridge", 3, err="has 2 interfaces of the type bridge: say which: --mac")
+    check("detach-interface web bridge --mac 02:00:00:00:00:09", 3, err="type bridge with the address 02:00:00:00:00:09")
+    check("detach-interface web bridge --mac 02:00:00:00:00:01 --persistent")
+    check("detach-interface web bridge --persistent", out="no more")
+    check("destroy web")
+    check("blockresize web vda 8", 6, err="not running.*hint: .*truncate")
+    check("start web")
 
 
 def events():
@@ -567,7 +609,7 @@ def devices():
     check("detach-device dev nic.xml --persistent")
     check("domiflist dev --inactive", out=r"\A(?!.*:77)")
     check("domiflist dev", out=r"\A(?!.*:77)")
-    check("detach-interface dev bridge", 3, err="more than one interface")
+    check("detach-interface dev bridge", 3, err="2 interfaces of the type bridge: say which: --mac")
     check("detach-interface dev bridge --mac 00:16:3e:00:00:01")
     out = p.communicate()[0]
     if "event 'device-removed' for domain 'dev': vdb\n" not in out or out.count("\n") != 4:
@@ -651,7 +693,7 @@ def restarted():
             failures.append("the spoiled definition is not named in the log")
 
 
-for part in (life, names_clash, change, outputs, networks, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
+for part in (life, names_clash, change, outputs, networks, names_of_devices, events, as_virsh, on_the_socket, without_rights, by_systemd, as_another_user,
              policies, devices, signed, restarted):
     part()
 v.kill(signal.SIGTERM)

@@ -117,7 +117,7 @@ static void disks_that_cannot_be(void)
 		refused(m, d, formats[i].format);
 	}
 	put(image, "", 0, 0, 0);
-	refused(m, d, "0 bytes");
+	refused(m, d, "is empty: give it a size: truncate -s SIZE");
 	put(image, "", 0, 0, IMAGE_SIZE + 1);
 	refused(m, d, "whole number of sectors");
 	put(image, "", 0, 0, IMAGE_SIZE);
