@@ -130,6 +130,7 @@ static int kind_args(struct devices *m, struct command *c, struct slot *s, int c
 			return *conn;
 		command_arg(c, "socket=%u", command_pass(c, *conn));
 		command_arg(c, "device=%u", VIRTIO_ID_BLOCK);
+		command_arg(c, "patience=%u", m->cfg.patience);
 		/* Of our own server's disk without one: none, as other disks have. That server's is the same for all. */
 		if (dev->serial || dev->kind == DEVICE_SERVED)
 			command_arg(c, "serial=%s", dev->serial ? dev->serial : "");

@@ -67,6 +67,8 @@
 #define CONFIG_SIZE	60		/* struct virtio_blk_config up to write_zeroes: what servers of virtio 1.1 have */
 #define DRAIN_NS	2000000
 #define NEWS_MAX	64		/* at once; a server that says more is not one */
+#define PATIENCE_MAX	86400		/* s */
+#define LOOKS		4		/* in the time of its patience */
 
 #define BIT(n)		(1ull << (n))
 /*
@@ -107,6 +109,11 @@ static bool own_serial;			/* the server is not asked */
 static struct gate gate;
 static struct iovec pieces[QUEUE_SIZE];	/* of the request that is looked at */
 static struct loop_op server_op, news_op;
+static uint64_t patience;		/* s with a server that gives nothing back; 0: any time */
+static struct loop_timer look_timer;
+static unsigned int quiet;		/* looks in a row at which nothing had come back */
+static uint16_t seen_before;		/* what all queues had then */
+static bool said_quiet;
 static struct dev *dev;
 
 static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
@@ -119,6 +126,8 @@ static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
 		blk_serial(serial, value), own_serial = true;
 	else if (!strcmp(name, "limits"))
 		gate_arg(&gate, value);
+	else if (!strcmp(name, "patience"))
+		patience = arg_u64(name, value, 0, PATIENCE_MAX);
 	else
 		return false;
 	return true;
@@ -171,10 +180,61 @@ static void pass_on(struct gate_entry *e)
 	shadow_add(&queue[n->queue].shadow, n->head, n->room);
 }
 
+/* How many requests the server has; *seen: how many it gave back, modulo 2^16. */
+static unsigned int with_server(uint16_t *seen)
+{
+	unsigned int nr = 0;
+
+	*seen = 0;
+	for (unsigned int q = 0; q < dev->nr_queues; q++) {
+		if (!queue[q].running)
+			continue;
+		nr += (uint16_t)(queue[q].shadow.shown - queue[q].shadow.seen);
+		*seen += queue[q].shadow.seen;
+	}
+	return nr;
+}
+
+static void look_again(void)
+{
+	if (patience)
+		loop_time(&look_timer, patience * 1000000000 / LOOKS);
+}
+
+/*
+ * A server that is not ours cannot be killed, but its owner should know. One that answers has a disk that does not.
+ * It is asked in the middle of the time, and has the other half for its answer.
+ */
+static void look(void *arg)
+{
+	uint16_t seen;
+	unsigned int nr = with_server(&seen);
+
+	(void)arg;
+	quiet = nr && seen == seen_before ? quiet + 1 : 0;
+	seen_before = seen;
+	if (!quiet && said_quiet)
+		dev_log(dev, "the vhost-user server gives requests back again");
+	said_quiet &= quiet > 0;
+	if (quiet == LOOKS / 2 && !vu.asked && vu_ask(&vu))
+		gone(vu_why());
+	/* The first look may have come right after a request. */
+	if (quiet == LOOKS + 1 && !said_quiet) {
+		dev_error(dev, "the vhost-user server has %u request%s and gave none back for %llu s: %s", nr, nr == 1 ? "" : "s",
+			  (unsigned long long)patience, vu.asked ? "it does not answer either: stopped, or in an endless loop; the guest waits "
+			  "until it goes on or is started anew" : "it answers, so it waits for its own disk");
+		said_quiet = true;
+	}
+	if (nr)
+		look_again();
+}
+
 static void show(struct queue *k)
 {
 	if (shadow_show(&k->shadow))
 		hand_kick(&k->ring);
+	if (k->shadow.shown != k->shadow.seen)
+		look_again();
 }
 
 static void begin(unsigned int q, const struct ring_chain *c, const struct blk_request *r)
@@ -291,12 +351,16 @@ static void error_event(struct loop_op *op, int res)
 
 static void server_event(struct loop_op *op, int res)
 {
+	ssize_t n;
 	char c;
 
 	(void)op;
 	(void)res;
-	/* It answers what is asked, and that is read where it was asked. */
-	if (recv(vu.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+	/* Other answers than look()'s are read where it was asked. */
+	while ((n = recv(vu.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT)) > 0 && vu.asked)
+		if (vu_answered(&vu))
+			gone(vu_why());
+	if (n < 0 && errno == EAGAIN)
 		return;
 	/* What it completed before need not be done again. */
 	collect_all();
@@ -459,6 +523,7 @@ static void vhost_user_init(struct dev *d)
 	if (vu_memory(&vu, &d->mem, &shadows))
 		die("%s", vu_why());
 	gate_init(&gate, may_begin, pass_on);
+	look_timer.fn = look;
 	d->size_max = QUEUE_SIZE;
 	d->features = vu.features & FEATURES;
 	d->withheld = BIT(VIRTIO_RING_F_INDIRECT_DESC) & ~vu.features;
@@ -480,7 +545,8 @@ const struct dev_ops vhost_user_ops = {
 		"  device=2           what it is: a disk\n"
 		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n"
 		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n"
-		"                     or followed by six rates of bursts, the size of a request, and six bursts' seconds\n",
+		"                     or followed by six rates of bursts, the size of a request, and six bursts' seconds\n"
+		"  patience=SECONDS   with a server that gives no request back, until that is said (default 0: any time)\n",
 	.syscalls = (const int[]){ SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), -1 },
 	.opcodes = (const int[]){ IORING_OP_TIMEOUT, -1 },
 	.arg = vhost_user_arg,

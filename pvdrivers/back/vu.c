@@ -156,6 +156,9 @@ static int answer(struct vu *v, uint32_t request, void *payload, uint32_t size, 
 {
 	struct header h;
 
+	/* Answers come in the order of the questions. */
+	if (v->asked && vu_answered(v))
+		return -1;
 	if (take(v->fd, &h, sizeof(h)))
 		return -1;
 	if (h.request != request || (h.flags & FLAG_VERSIONS) != FLAG_VERSION || !(h.flags & FLAG_REPLY))
@@ -308,6 +311,22 @@ int vu_ring_stop(struct vu *v, unsigned int index, uint16_t *base)
 		return fail("the vhost-user server stopped ring %u at %u instead of ring %u", s.index, s.num, index);
 	*base = s.num;
 	return 0;
+}
+
+int vu_ask(struct vu *v)
+{
+	if (say(v->fd, GET_FEATURES, 0, NULL, 0, NULL, 0))
+		return -1;
+	v->asked = true;
+	return 0;
+}
+
+int vu_answered(struct vu *v)
+{
+	uint64_t features;
+
+	v->asked = false;
+	return answer(v, GET_FEATURES, &features, sizeof(features), false);
 }
 
 int vu_news(struct vu *v)

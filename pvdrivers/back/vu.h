@@ -31,6 +31,7 @@ struct vu {
 	uint64_t features;		/* the device's, without those of the protocol */
 	uint64_t protocol;		/* what both sides know of VU_P_* */
 	unsigned int queues;		/* at most */
+	bool asked;			/* vu_ask()'s answer is still to come */
 };
 
 /* Each: 0, or -1: the server is gone or does not keep to the protocol, and vu_why() says how. */
@@ -42,6 +43,13 @@ int vu_config(struct vu *v, void *config, unsigned int size);
 int vu_ring_start(struct vu *v, const struct hand_ring *r);
 /* Its first entry that was not taken yet: what was may still be under way. */
 int vu_ring_stop(struct vu *v, unsigned int index, uint16_t *base);
+
+/*
+ * A question that changes nothing, which a server answers from its main loop: not waited for. When the socket has something
+ * to read vu_answered() takes it.
+ */
+int vu_ask(struct vu *v);
+int vu_answered(struct vu *v);
 
 /* What the server said on `news`: 1 its configuration changed, 0 nothing of interest, -1 see above. */
 int vu_news(struct vu *v);

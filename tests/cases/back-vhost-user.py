@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmi-back vhost-user joins a guest to qemu-storage-daemon (qcow2): data verified; either side killed under load; lying servers.
-# seconds: 20
+# proves: vmi-back vhost-user joins a guest to qemu-storage-daemon (qcow2): data verified; either side killed under load; lying servers; those that hang are named.
+# seconds: 40
 """The guest is tests/lib/back.py, the server Debian's qemu-storage-daemon, or a
 few lines here that lie."""
 import json
@@ -556,6 +556,44 @@ def lying_rings():
         liar.ours.close()
 
 
+def hangs():
+    """Two servers give nothing back: one is stopped, one only waits. Both is said, once, and the end of it; what they had is done."""
+    server = Server("hangs.qcow2")
+    disk = Disk(server.connect, extra=("patience=12",)).up()
+    disk.load(20)
+    disk.settle()
+    server.process.send_signal(signal.SIGSTOP)
+    disk.load(5)
+    liar = Liar({})
+    liar.start()
+    g = Guest("vhost-user", 1, "device=2", f"socket={liar.theirs.fileno()}", "patience=12", files=[liar.theirs.fileno()])
+    g.start()
+    liar.theirs.close()
+    g.negotiate(EVENT_IDX | INDIRECT)
+    q = Queue(g, 0, 8)
+    at = g.alloc(64)
+    g.go()
+    head = q.add(out=[(at, 16)], room=[(at + 16, 17)], indirect=True)
+    q.kick()
+    liar.begin()
+    g.hear("has 1 request and gave none back for 12 s: it answers", 60)
+    check(liar.said.count(1) == 2, "it was not asked once:", liar.said)
+    liar.give((head, 17))
+    check(q.wait(1) == [(head, 17)], "the answer was lost")
+    g.hear("gives requests back again", 60)
+    g.kill()
+    liar.ours.close()
+    disk.guest.hear("gave none back for 12 s: it does not answer", 60)
+    server.process.send_signal(signal.SIGCONT)
+    disk.settle()
+    disk.guest.hear("gives requests back again", 60)
+    disk.load(20)
+    disk.settle()
+    disk.verify()
+    disk.guest.quit()
+    server.stop()
+
+
 def main():
     for program in ("qemu-storage-daemon", "qemu-img"):
         if not shutil.which(program):
@@ -565,7 +603,7 @@ def main():
     os.makedirs(TMP)
     random.seed(1)
     try:
-        for test in (data, serial, limits, front_killed, server_killed, liars, news, lying_rings):
+        for test in (data, serial, limits, front_killed, server_killed, liars, news, lying_rings, hangs):
             begin = time.monotonic()
             test()
             print(f"{test.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
