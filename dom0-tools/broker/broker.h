@@ -46,7 +46,7 @@ int broker_serve(uint32_t domid, const char *args, size_t len, const int *fds, u
 extern const char *broker_server;
 /*
  * The same with vmi-user-net, which moves frames between the socket that is the first descriptor and domain 0's
- * sockets. There is one more, the control socket. args[0] is USER_NET_PROGRAM.
+ * sockets. The last one is the control socket. args[0] is USER_NET_PROGRAM.
  */
 int broker_user_net(uint32_t domid, const char *args, size_t len, const int *fds, unsigned int nr, pid_t *pid);
 #define USER_NET_PROGRAM	"/sbin/vmi-user-net"

@@ -194,7 +194,7 @@ static _Noreturn void child(const struct broker_request *r, char **argv, const i
 			_exit(handed_run(argv, nr));
 		}
 		if (r->op == BROKER_USER_NET)
-			_exit(kept_run(argv));
+			_exit(kept_run(argv, nr));
 		execve(BACK_PROGRAM, argv, (char *[]){ NULL });
 	}
 	/* The last descriptor is the control socket. */

@@ -204,9 +204,9 @@ static int ended(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int kept_run(char *const *argv)
+int kept_run(char *const *argv, unsigned int nr)
 {
-	int ctl = FIRST + 1, pidfd = -1, rc;
+	int ctl = FIRST + nr - 1, pidfd = -1, rc;
 	pid_t pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0);
 
 	if (!pid) {
@@ -219,7 +219,7 @@ int kept_run(char *const *argv)
 	if (pid < 0)
 		return 127;
 	/* Who is at the far end is to see that the program has ended. */
-	close(FIRST);
+	close_range(FIRST, ctl - 1, 0);
 	serve(-1, pidfd, ctl, 0);
 	rc = ended(pid);
 	if (rc > 128)

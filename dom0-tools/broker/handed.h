@@ -12,7 +12,7 @@
  * The caller has the program's rights already; returns when it has ended, with the status for _exit().
  */
 int handed_run(char *const *argv, unsigned int nr);
-/* The same without a sandbox, for a program with two descriptors, of which it keeps the first. */
-int kept_run(char *const *argv);
+/* The same without a sandbox; the program has the control socket as its standard error alone. */
+int kept_run(char *const *argv, unsigned int nr);
 
 #endif

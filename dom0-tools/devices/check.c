@@ -210,6 +210,24 @@ static void check_served(const struct devices *have, const struct device *dev, b
 			   dev->name, broker_server, dev->nbd ? "NBD" : dev->format ? dev->format : "it");
 }
 
+/* Two cards, or one: ports of domain 0 that both are to have. */
+static void check_forwards(const struct device *a, const struct device *b, struct diag *d)
+{
+	for (unsigned int i = 0; i < a->nr_forwards; i++) {
+		const struct device_forward *x = &a->forward[i];
+
+		for (unsigned int j = 0; j < (a == b ? i : b->nr_forwards); j++) {
+			const struct device_forward *y = &b->forward[j];
+
+			if (x->udp != y->udp || x->port != y->port || (x->address != y->address && x->address && y->address))
+				continue;
+			diag_error(d, a->line, "interface %s: %s port %u of domain 0 is to lead to two places: take one of them out", a->name,
+				   x->udp ? "udp" : "tcp", x->port);
+			return;
+		}
+	}
+}
+
 static void check_net(const struct devices *have, const struct device *dev, bool start, struct diag *d)
 {
 	char path[64];
@@ -229,6 +247,7 @@ static void check_net(const struct devices *have, const struct device *dev, bool
 	if (dev->slirp && start && !(have && have->cfg.simulate) && access(USER_NET_PROGRAM, X_OK))
 		diag_error(d, dev->line, "interface %s: there is no %s in domain 0: install it and libslirp0, or use type='bridge'", dev->name,
 			   USER_NET_PROGRAM);
+	check_forwards(dev, dev, d);
 	if (dev->tap && !word(dev->tap, IFNAMSIZ))
 		diag_error(d, dev->line, "interface %s: \"%.30s\" cannot be an interface's name", dev->name, dev->tap);
 	if (dev->mac[0] & 1)
@@ -300,6 +319,7 @@ static void check_two(const struct device *a, const struct device *b, const uint
 	if ((a->kind == DEVICE_BLOCK || (a->kind == DEVICE_SERVED && !a->nbd && !b->nbd)) && a->source && b->source && !strcmp(a->source, b->source) && !(a->readonly && b->readonly) &&
 	    !(a->shareable && b->shareable))
 		diag_error(d, a->line, "the disks %s and %s are both %s, and write it: make them shareable, or use another image", b->name, a->name, a->source);
+	check_forwards(a, b, d);
 	if (a->kind == DEVICE_NET && uuid) {
 		device_mac(uuid, a, x);
 		device_mac(uuid, b, y);

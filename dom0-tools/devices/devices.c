@@ -160,8 +160,10 @@ void devices_close(struct devices *m)
 		saved_forget(m->dir, m->cfg.uuid, i);
 	}
 	/* What they had open is free for the domain's next life. */
-	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
+	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
 		back_wait(&m->slot[i], CLOSE_TIME);
+		user_net_wait(&m->slot[i], CLOSE_TIME);
+	}
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
 		server_quit(&m->slot[i]);
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)

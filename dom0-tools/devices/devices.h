@@ -34,6 +34,7 @@
 #define DEVICES_PATIENCE 30		/* usual; a busy machine needs a fraction of it */
 #define DEVICE_BACKINGS	3		/* images behind a disk's own */
 #define NBD_NAME_MAX	256
+#define DEVICE_FORWARDS	32		/* ports of domain 0 that lead to one network card */
 
 enum device_kind {
 	DEVICE_BLOCK,			/* a raw image or a block device */
@@ -78,6 +79,13 @@ struct device_rate {
 	uint64_t average, peak, burst;
 };
 
+/* A port of domain 0, at an address (in network order; 0: all), and the guest's port that it leads to. */
+struct device_forward {
+	bool udp;
+	uint16_t port, to;
+	uint32_t address;
+};
+
 extern const char *const device_policy_names[NR_DEVICE_POLICIES];
 extern const char *const device_kind_names[NR_DEVICE_KINDS], *const device_cache_names[NR_DEVICE_CACHES];
 
@@ -111,6 +119,8 @@ struct device {
 	bool link_down;
 	struct device_rate in, out;	/* to the guest, from it; with an average vmi-back moves the frames */
 	bool slirp;			/* net: no tap; vmi-user-net brings the guest where domain 0's programs get */
+	struct device_forward forward[DEVICE_FORWARDS];	/* slirp */
+	unsigned int nr_forwards;
 	bool user_net;			/* vmi-back moves the frames; else the kernel's vhost-net, where there is one */
 
 	unsigned int device_id;		/* vhost-user: virtio device identifier (2: block, 1: net) */

@@ -29,6 +29,8 @@ struct opened {
 	int backing[DEVICE_BACKINGS];	/* the images behind it; -1: none */
 	int more[PAIRS_MAX - 1];	/* a tap's other queues */
 	unsigned int nr_more;
+	int forward[DEVICE_FORWARDS];	/* vmi-user-net's: bound, and listening */
+	unsigned int nr_forwards;
 	uint64_t size;
 	unsigned int mtu;
 	bool vhost;			/* the kernel's vhost-net moves the frames */
@@ -189,10 +191,12 @@ void alive_answer(struct alive *a, const char *number);
 void alive_on_time(struct devices *m, struct slot *s, uint64_t now);
 
 /* user.c */
+int user_net_open(const struct device *dev, struct opened *o, struct hv_error *err);	/* the ports that lead to it */
 int user_net_start(struct devices *m, struct slot *s, struct command *c, int *conn);	/* conn: the back end's descriptor, to be closed when it has it */
 void user_net_ask(struct slot *s, unsigned int number);		/* a question of alive.c */
 void user_net_listen(struct devices *m, struct slot *s);	/* its control socket is readable */
 void user_net_kill(struct slot *s);
+void user_net_wait(struct slot *s, int ms);	/* until it is over */
 void user_net_end(struct devices *m, struct slot *s);		/* with its back end; that there is none is no harm */
 void user_net_close(struct user_net *n);
 

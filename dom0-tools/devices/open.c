@@ -25,7 +25,7 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 
 	o->mtu = dev->mtu;
 	if (dev->slirp)
-		return 0;
+		return user_net_open(dev, o, err);
 	if (dev->tap)
 		snprintf(o->tap, sizeof(o->tap), "%s", dev->tap);
 	else
@@ -152,5 +152,7 @@ void device_close(struct opened *o)
 	}
 	while (o->nr_more)
 		close(o->more[--o->nr_more]);
+	while (o->nr_forwards)
+		close(o->forward[--o->nr_forwards]);
 	*o = NOTHING_OPEN;
 }

@@ -98,5 +98,6 @@ char *spec_schema(void);
 xmlNode *xml_child(const xmlNode *n, const char *name);
 char *xml_attr(const xmlNode *n, const char *name);
 char *xml_text(const xmlNode *n);
+bool xml_u64(const xmlNode *n, const char *attr, uint64_t *v);	/* false: it has none, and *v stays */
 
 #endif

@@ -75,7 +75,7 @@ static bool disk_target_ok(const char *s)
 	return false;
 }
 
-static bool get_u64(const xmlNode *n, const char *attr, uint64_t *v)
+bool xml_u64(const xmlNode *n, const char *attr, uint64_t *v)
 {
 	char *s = n ? xml_attr(n, attr) : NULL;
 	bool ok = s && parse_u64(s, v);
@@ -102,7 +102,7 @@ static void check_host(const xmlNode *src, struct diag *d)
 		diag_error(d, xmlGetLineNo(host), "<host transport='unix'> needs socket='...'");
 	else if (host && !attr_is(host, "transport", "unix") && !has(host, "name"))
 		diag_error(d, xmlGetLineNo(host), "<host> needs name='...', an address");
-	if (host && has(host, "port") && get_u64(host, "port", &port) && (!port || port > 65535))
+	if (host && has(host, "port") && xml_u64(host, "port", &port) && (!port || port > 65535))
 		diag_error(d, xmlGetLineNo(host), "<host port>: %llu: give 1 to 65535", (unsigned long long)port);
 }
 
@@ -226,7 +226,7 @@ static void rate_of(const xmlNode *n, const char *direction, struct device_rate 
 	for (size_t i = 0; i < ARRAY_SIZE(rate_names); i++) {
 		*to[i] = 0;
 		if (rate)
-			get_u64(rate, rate_names[i], to[i]);
+			xml_u64(rate, rate_names[i], to[i]);
 		*to[i] = *to[i] > RATE_MAX ? RATE_MAX << 10 : *to[i] << 10;
 	}
 }
@@ -276,7 +276,7 @@ static void check_rate(const xmlNode *n, const char *direction, struct diag *d)
 	for (size_t i = 0; i < ARRAY_SIZE(rate_names); i++) {
 		uint64_t v = 0;
 
-		if (get_u64(rate, rate_names[i], &v) && v > RATE_MAX)
+		if (xml_u64(rate, rate_names[i], &v) && v > RATE_MAX)
 			diag_error(d, xmlGetLineNo(rate), "<%s %s>: %llu: give up to %llu KiB", direction, rate_names[i], (unsigned long long)v, RATE_MAX);
 		if (!i && !v)
 			diag_error(d, xmlGetLineNo(rate), "<%s> needs average='...', KiB a second", direction);
@@ -294,10 +294,11 @@ static void check_interface(const xmlNode *n, struct diag *d)
 	check_rate(n, "outbound", d);
 	need_source(n, "bridge", "bridge", d);
 	need_source(n, "network", "network", d);
+	forwards_check(n, d);
 	need_source(n, "vhostuser", "path", d);
 	if (tap && (strlen(tap) > 15 || strpbrk(tap, "/:% \t\n") || !strcmp(tap, ".") || !strcmp(tap, "..")))
 		diag_error(d, xmlGetLineNo(n), "<target dev>: \"%.40s\" cannot be a network device: up to 15 characters, no blank, slash, colon or %%", tap);
-	if (get_u64(xml_child(n, "mtu"), "size", &mtu) && (mtu < MTU_MIN || mtu > 65535))
+	if (xml_u64(xml_child(n, "mtu"), "size", &mtu) && (mtu < MTU_MIN || mtu > 65535))
 		diag_error(d, xmlGetLineNo(n), "<mtu size>: %llu: give %d to 65535", (unsigned long long)mtu, MTU_MIN);
 	xmlFree(tap);
 }
@@ -388,7 +389,7 @@ static unsigned int queues(const xmlNode *n)
 {
 	uint64_t v = 0;
 
-	get_u64(xml_child(n, "driver"), "queues", &v);
+	xml_u64(xml_child(n, "driver"), "queues", &v);
 	return v > 65535 ? 65535 : v;		/* the manager says what is too many */
 }
 
@@ -455,7 +456,7 @@ static bool nbd_device(const xmlNode *src, struct device_item *it, struct diag *
 		dev->source = own(it, xml_attr(host, "socket"));
 	else
 		dev->host = own(it, xml_attr(host, "name"));
-	get_u64(host, "port", &port);
+	xml_u64(host, "port", &port);
 	dev->port = port;
 	return true;
 }
@@ -520,7 +521,7 @@ static bool disk_device(const xmlNode *n, struct device_item *it, struct diag *d
 
 static bool interface_device(const xmlNode *n, struct device_item *it, struct diag *d)
 {
-	static const char *const strict[] = { "vlan", "virtualport", "filterref" }, *const no_user[] = { "source", "portForward" };
+	static const char *const strict[] = { "vlan", "virtualport", "filterref" };
 	const xmlNode *src = xml_child(n, "source");
 	char *mac = xml_attr(xml_child(n, "mac"), "address"), *model = xml_attr(xml_child(n, "model"), "type");
 	struct device *dev = &it->dev;
@@ -542,14 +543,15 @@ static bool interface_device(const xmlNode *n, struct device_item *it, struct di
 		}
 	}
 	dev->slirp = attr_is(n, "type", "user");
-	for (size_t i = 0; dev->slirp && i < ARRAY_SIZE(no_user); i++) {
-		if (xml_child(n, no_user[i])) {
-			diag_error(d, dev->line, "<%s> of an <interface type='user'>: its guest reaches what domain 0 reaches, and nobody reaches it: "
-				   "take it out, or use type='network'", no_user[i]);
-			return false;
-		}
+	if (dev->slirp && src) {
+		diag_error(d, dev->line, "<source> of an <interface type='user'>: its guest reaches what domain 0 reaches: take it out, or use type='network'");
+		return false;
 	}
-	get_u64(xml_child(n, "mtu"), "size", &mtu);
+	if (dev->slirp && !interface_forwards(n, dev, d))
+		return false;
+	if (!dev->slirp)
+		left_out(n, "portForward", d);
+	xml_u64(xml_child(n, "mtu"), "size", &mtu);
 	dev->mtu = mtu;
 	dev->queues = queues(n);
 	dev->link_down = attr_is(xml_child(n, "link"), "state", "down");

@@ -44,6 +44,10 @@ bool disk_set_limit(xmlNode *disk, const char *name, uint64_t value);
 void interface_rates(const xmlNode *interface, struct device_rate *in, struct device_rate *out);
 /* As disk_set_limit(), KiB: inbound.average, outbound.burst, ... */
 bool interface_set_limit(xmlNode *interface, const char *name, uint64_t value);
+/* xml_forward.c. Ranges of <portForward> that are wrong in themselves: errors. */
+void forwards_check(const xmlNode *interface, struct diag *d);
+/* Its ports, for the manager; false: this version cannot, and d says why. */
+bool interface_forwards(const xmlNode *interface, struct device *dev, struct diag *d);
 /* An address for an interface without: a random one. */
 void device_make_mac(xmlNode *n);
 void config_make_macs(struct dom_config *c);

@@ -93,7 +93,11 @@ static const struct element interface_kids[] = {
 	HAS("backend", { "type", V_WORD, "default passt", 0 }, { "tap", V_PATH, 0, 0 }, { "vhost", V_PATH, 0, 0 }),
 	{ "ip", V_NONE, NULL, ATTRS({ "address", V_NAME, 0, 1 }, { "family", V_WORD, "ipv4 ipv6", 0 }, { "prefix", V_UINT, 0, 0 }),
 	  NULL, MANY },
-	ANYTHING("route"), ANYTHING("vlan"), ANYTHING("virtualport"), ANYTHING("filterref"), ANYTHING("portForward"), COMMON, { 0 }
+	ANYTHING("route"), ANYTHING("vlan"), ANYTHING("virtualport"), ANYTHING("filterref"),
+	{ "portForward", V_NONE, NULL, ATTRS({ "proto", V_WORD, "tcp udp", 1 }, { "address", V_NAME, 0, 0 }, { "dev", V_NAME, 0, 0 }),
+	  KIDS({ "range", V_NONE, NULL, ATTRS({ "start", V_UINT, 0, 1 }, { "end", V_UINT, 0, 0 }, { "to", V_UINT, 0, 0 },
+	  { "exclude", V_YESNO, 0, 0 }), NULL, MANY }), MANY },
+	COMMON, { 0 }
 };
 
 static const struct element char_kids[] = {

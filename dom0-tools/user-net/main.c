@@ -2,7 +2,7 @@
 /*
  * main.c - vmi-user-net: brings one guest's network card where the programs of domain 0 get.
  *
- *	vmi-user-net stream=FD [mtu=N]
+ *	vmi-user-net stream=FD [mtu=N] [forward=tcp|udp:FD:PORT]...
  *
  * libslirp ends the guest's connections here and makes others with sockets of this process:
  * no bridge, no address and no right is needed. One end is the stream socket that
@@ -33,7 +33,11 @@
 #define MTU_MIN		68
 #define MTU_MAX		65521		/* libslirp's */
 
+#define FORWARDS	32
+
 static Slirp *slirp;
+static struct forward forwards[FORWARDS];
+static bool room;			/* for a connection to the guest */
 static int manager = 2;
 /* The card, the manager, then what libslirp waits for. */
 enum { CARD, MANAGER, OWN };
@@ -120,7 +124,7 @@ static int add_poll(int fd, int its, void *opaque)
 	(void)opaque;
 	if (nr_wait == OWN + FILES)
 		die("libslirp waits for more descriptors than there are");
-	*p = (struct pollfd){ .fd = fd };
+	*p = (struct pollfd){ .fd = forward_listens(fd) && !room ? -1 : fd };
 	for (size_t i = 0; i < NR_EVENTS; i++)
 		p->events |= its & events[i].its ? events[i].polls : 0;
 	return nr_wait++;
@@ -162,6 +166,7 @@ static _Noreturn void serve(int card)
 		wait_for[CARD] = (struct pollfd){ .fd = card, .events = card_flush() ? POLLIN : POLLIN | POLLOUT };
 		wait_for[MANAGER] = (struct pollfd){ .fd = manager, .events = POLLIN };
 		nr_wait = OWN;
+		room = forward_room();
 		slirp_pollfds_fill(slirp, &timeout, add_poll, NULL);
 		n = poll(wait_for, nr_wait, timeout > INT32_MAX ? -1 : (int)timeout);
 		if (n < 0 && errno != EINTR)
@@ -185,6 +190,20 @@ static long number(const char *text, const char *name, long min, long max)
 	return n;
 }
 
+/* PROTO:FD:PORT, which is cut. */
+static struct forward forward(char *text)
+{
+	struct forward f = { .udp = !strncmp(text, "udp:", 4) };
+	char *port = strchr(text, ':') ? strchr(strchr(text, ':') + 1, ':') : NULL;
+
+	if ((!f.udp && strncmp(text, "tcp:", 4)) || !port)
+		die("forward=%.40s: PROTO:FD:PORT is needed, PROTO tcp or udp", text);
+	*port++ = '\0';
+	f.fd = number(text + 4, "forward=PROTO:", 3, FILES - 1);
+	f.port = number(port, "forward=PROTO:FD:", 1, 65535);
+	return f;
+}
+
 static struct in_addr address(const char *text)
 {
 	return (struct in_addr){ inet_addr(text) };
@@ -193,6 +212,7 @@ static struct in_addr address(const char *text)
 int main(int argc, char **argv)
 {
 	int card = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	unsigned int nr = 0;
 	size_t mtu = 1500;
 
 	for (int i = 1; i < argc; i++) {
@@ -200,8 +220,10 @@ int main(int argc, char **argv)
 			card = number(argv[i] + 7, "stream=", 3, FILES - 1);
 		else if (!strncmp(argv[i], "mtu=", 4))
 			mtu = number(argv[i] + 4, "mtu=", MTU_MIN, MTU_MAX);
+		else if (!strncmp(argv[i], "forward=", 8) && nr < FORWARDS)
+			forwards[nr++] = forward(argv[i] + 8);
 		else
-			die("there is no argument \"%.40s\": vmi-user-net stream=FD [mtu=N]", argv[i]);
+			die("there is no argument \"%.40s\": vmi-user-net stream=FD [mtu=N] [forward=tcp|udp:FD:PORT]..., up to %d of them", argv[i], FORWARDS);
 	}
 	if (card < 0)
 		die("stream=FD is missing");
@@ -216,6 +238,8 @@ int main(int argc, char **argv)
 	}, &callbacks, NULL);
 	if (!slirp)
 		die("libslirp does not start");
+	for (unsigned int i = 0; i < nr; i++)
+		forward_add(slirp, &forwards[i]);
 	card_open(card, mtu);
 	sandbox_enter();
 	serve(card);

@@ -5,7 +5,8 @@
  * The manager has dropped the user already. Here: few descriptors and little memory, and
  * a short list of system calls; all others are refused, for a library of another version may
  * want one that it can do without. A guest that has taken the program over can connect IPv4
- * sockets, as it could before; it has no process, no server, no signal for its parent.
+ * sockets, as it could before, and take connections at the ports that the manager gave it; it has no process, no other
+ * server, no signal for its parent.
  *
  * It may open files for reading, as anybody may: libslirp reads /etc/resolv.conf whenever that
  * has changed.
@@ -27,7 +28,7 @@
 
 /* The loop and libslirp; what malloc(), stdio, abort() and the end need. */
 static const int allowed[] = {
-	SCMP_SYS(poll), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(connect), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
+	SCMP_SYS(poll), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(connect), SCMP_SYS(accept), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(close), SCMP_SYS(read), SCMP_SYS(write),
 	SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(brk),
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(exit_group),

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <slirp/libslirp.h>
+
 #define FILES	256		/* descriptors, so connections: each has buffers of 256 KiB */
 
 /* Says why (to the manager) and ends. */
@@ -25,9 +27,22 @@ void card_send(const void *data, size_t len);
 /* What waits to be sent, as far as there is room in the socket. False: some waits on. */
 bool card_flush(void);
 
+/* ---- forward.c: ports of domain 0 that lead to the guest ---- */
+
+/* A socket that is bound, of TCP listening; the guest's port. */
+struct forward {
+	bool udp;
+	int fd, port;
+};
+
+void forward_add(Slirp *slirp, const struct forward *f);
+bool forward_listens(int fd);
+/* A connection can be taken. */
+bool forward_room(void);
+
 /* ---- sandbox.c ---- */
 
-/* From now on: IPv4 sockets of its own, and files that anybody may read. */
+/* From now on: IPv4 sockets of its own that connect, what comes to the manager's, and files that anybody may read. */
 void sandbox_enter(void);
 
 #endif

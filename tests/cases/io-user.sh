@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP; killed under traffic, as its back end or vmid is, or stopped, it is replaced, and ends with its card; what is missing is said.
+# proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP, and domain 0 to it at ports that lead there; killed under traffic, as its back end or vmid is, or stopped, it is replaced, and ends with its card; what is missing is said.
 # seconds: 60
 . tests/lib/case.sh
 . tests/lib/domain0.sh
@@ -14,6 +14,7 @@ cat >"$tmp/main" <<'END'
 export PATH=/sbin:/bin
 exec >/dev/hvc0 2>&1
 ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
+wire serve 7 &
 echo "guest: address $(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
 # A connection is lost with the program that had it. Who sends is told so, who waits is not; the next one must pass.
 passes() {
@@ -57,14 +58,25 @@ refused "install it and libslirp0" vmi -q start guest
 mv /sbin/away /sbin/vmi-user-net
 sed "s|<mac|<source dev='out'/><mac|; s|guest<|other<|" /guest.xml >/other
 refused "<source> of an .* take it out" vmi create /other
-sed "s|<mac|<portForward proto='tcp'><range start='80'/></portForward><mac|; s|guest<|other<|" /guest.xml >/other
-refused "<portForward> of an .* nobody reaches it" vmi create /other
+sed "s|'7007'|'53'|; s|guest<|other<|" /guest.xml >/other
+refused "tcp port 53 of domain 0 is for root alone" vmi create /other
 refused "the type user has no source" vmi attach-interface guest user out --config
 vmi -q start guest || fail "the guest does not start"
 step "an address"
 until_says "address 10.0.2.15"
 step "rounds"
 more_rounds
+step "from outside"
+# To its loopback, and to an address of its own.
+reached() {
+	for host in 127.0.0.1 172.16.0.1; do
+		until_ok "nobody reaches the guest at $host" timeout 20 /opt/vmi/wire check $host 7007 32768
+	done
+}
+reached
+sed "s|:56'|:57'|; s|guest<|other<|" /guest.xml >/other
+refused "tcp port 7007 of domain 0 is in use, by another program or another domain's interface" vmi create /other
+vmi list --all | grep -q other && fail "what was refused is there"
 user=$(stat -c %u "/proc/$(pidof vmi-user-net)")
 [ "$user" -gt 1000000000 ] || fail "vmi-user-net has another user: $user"
 for victim in vmi-user-net vmi-back; do
@@ -73,6 +85,7 @@ for victim in vmi-user-net vmi-back; do
 	kill -9 "$(pidof $victim)"
 	more_rounds
 	gone || fail "killed $victim: vmi-user-net $old goes on"
+	reached
 done
 vmi log --lifecycle guest | grep -q "net0: error: vmi-user-net has ended" || fail "the log does not say that vmi-user-net ended"
 # With who keeps it it ends, and with vmid both.
@@ -86,6 +99,7 @@ old=$(pidof vmi-user-net)
 kill_vmid
 until_ok "it goes on without vmid" gone
 more_rounds
+reached
 # Two that hang: a card takes its own along, the other's is replaced.
 step "a second card"
 vmi -q attach-interface guest user || fail "attach-interface"
@@ -107,6 +121,7 @@ vmi -q domif-setlink guest $mac down || fail "domif-setlink"
 until_says "the link is down"
 vmi -q destroy guest || fail "destroy"
 until_ok "it goes on without its domain" nets_are 0
+until_ok "its port is not free again" vmi -q start guest
 step "over"
 exit 0
 END
@@ -114,6 +129,8 @@ guest_with "$tmp/guest.cpio" "$tmp/main"
 guest_xml guest 128 /srv/guest.cpio <<'END'
     <interface type='user'>
       <mac address='52:54:00:12:34:56'/>
+      <portForward proto='tcp'><range start='7007' to='7'/></portForward>
+      <portForward proto='udp'><range start='7007' to='7'/></portForward>
     </interface>
     <console type='pty'/>
 END

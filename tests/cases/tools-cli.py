@@ -480,11 +480,11 @@ def devices():
 
     # What is missing is a warning of the definition and stops the start: all at once, with lines.
     domain("dev", disk("a.img"), disk("none.img", "vdb"), disk("odd.img", "vdc"), disk("q.img", "vdd"),
-           disk("a.img", "vde", driver="<driver type='qcow2'/>"), disk("a.img", "vdf"), nic("<portForward proto='tcp'/>", "user"))
+           disk("a.img", "vde", driver="<driver type='qcow2'/>"), disk("a.img", "vdf"), nic("<source dev='x'/>", "user"), nic("<portForward proto='tcp'/>", "user"))
     warned = r"dev.xml:4: warning: [^\n]*none.img[^\n]*cannot start.*dev.xml:5: warning: [^\n]*512"
     check("define dev.xml", err=warned)
     r = check("start dev", 4, err=r"^dev:\d+: error: [^\n]*none.img.*^error: cannot start 'dev': there are \d problems with its devices\nhint: ")
-    for want in ("vdd.*qcow2", "vde.*is said to be qcow2, but is raw", "vda and vdf", "<portForward>.*nobody reaches it"):
+    for want in ("vdd.*qcow2", "vde.*is said to be qcow2, but is raw", "vda and vdf", "<source>.*take it out", "<portForward>: say which ports"):
         if not re.search(want, r.stderr):
             failures.append(f"start dev: no {want!r} in\n{r.stderr}")
     lines = check("dumpxml dev").stdout.split("\n")

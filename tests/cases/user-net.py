@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmi-user-net on this machine, with a guest that is this program: an address by DHCP, TCP and UDP to a server of this machine's, a reset for what it does not know; garbage, frames too long, a card that does not read or ends, and questions whether it lives.
+# proves: vmi-user-net on this machine, with a guest that is this program: an address by DHCP, TCP and UDP to a server of this machine's, a reset for what it does not know; ports that lead to the guest; garbage, frames too long, a card that does not read or ends, and questions whether it lives.
 # seconds: 5
 """user-net.py - vmi-user-net at one end of a socket pair, frames made here at the other."""
 import os
@@ -60,15 +60,17 @@ def tcp(sport, dport, seq, ack, flags, data=b"", dst=HOST):
 class Net:
     """One vmi-user-net, and the guest's end of its socket."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, given=()):
+        """given: (socket, the guest's port) of each port that leads to the guest."""
         self.card, far = socket.socketpair()
         self.card.settimeout(PATIENCE)
         self.manager, end = socket.socketpair()
         self.manager.settimeout(PATIENCE)
-        self.process = subprocess.Popen([PROGRAM, f"stream={far.fileno()}", *args], pass_fds=[far.fileno()], stderr=end)
+        args += tuple(f"forward={'tcp' if s.type == socket.SOCK_STREAM else 'udp'}:{s.fileno()}:{port}" for s, port in given)
+        self.process = subprocess.Popen([PROGRAM, f"stream={far.fileno()}", *args], pass_fds=[far.fileno(), *(s.fileno() for s, _ in given)], stderr=end)
         far.close()
         end.close()
-        self.buffer = b""
+        self.buffer, self.begun = b"", []
 
     def send(self, packet, kind=0x0800, to=ALL):
         frame = to + MAC + struct.pack(">H", kind) + packet
@@ -96,8 +98,13 @@ class Net:
             f = self.frame()
             if f[12:14] == b"\x08\x06" and f[20:22] == b"\0\1" and f[38:42] == GUEST:
                 self.send(f[14:20] + b"\0\2" + MAC + GUEST + f[22:32], 0x0806)
-            if f[12:14] == b"\x08\0" and f[23] == protocol and struct.unpack(">H", f[36:38])[0] == port:
-                return f[34:14 + struct.unpack(">H", f[16:18])[0]]
+            if f[12:14] != b"\x08\0":
+                continue
+            p = f[34:14 + struct.unpack(">H", f[16:18])[0]]
+            if f[23] == protocol and struct.unpack(">H", f[36:38])[0] == port:
+                return p
+            if f[23] == 6 and p[13] == SYN:
+                self.begun.append(p)
 
     def segment(self, port):
         s = self.packet(6, port)
@@ -274,6 +281,97 @@ def garbage(server):
         net.ends("are no frames")
 
 
+def usage(net):
+    """Processor time so far, in hundredths of a second."""
+    return sum(int(n) for n in open(f"/proc/{net.process.pid}/stat").read().split()[13:15])
+
+
+def is_quiet(net):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        before = usage(net)
+        time.sleep(0.3)
+        if usage(net) - before <= 3:
+            return
+        check(time.monotonic() < deadline, "it is busy with waiting")
+
+
+def bound(kind):
+    one = socket.socket(socket.AF_INET, kind)
+    one.bind(("127.0.0.1", 0))
+    if kind == socket.SOCK_STREAM:
+        one.listen(512)
+    one.setblocking(False)
+    return one
+
+
+def comes_in(net, port):
+    """A connection of somebody's to the guest begins, or has begun already: who that is, and what both sides count from."""
+    while True:
+        s = net.begun.pop(0) if net.begun else net.packet(6, port)
+        sport, dport, seq, _, _, flags = struct.unpack(">HHIIBB", s[:14])
+        if flags == SYN and dport == port:
+            net.send(tcp(port, sport, 7000, seq + 1, SYN | ACK))
+            return sport, 7001, seq + 1
+
+
+def forwarded(server):
+    """Ports that lead to the guest, over TCP and UDP; also of the next one, after a kill; nothing else listens."""
+    ports = [(bound(socket.SOCK_STREAM), 22), (bound(socket.SOCK_DGRAM), 53), (bound(socket.SOCK_STREAM), 80)]
+    at = [one.getsockname() for one, _ in ports]
+    for again in range(2):
+        # What came while there was none waits.
+        client = socket.create_connection(at[2], PATIENCE)
+        client.sendall(b"to the guest")
+        net = Net(given=ports).lease()
+        sport, mine, its = comes_in(net, 80)
+        while not (got := net.segment(80))[3]:
+            pass
+        check(got[0] == its and got[3] == b"to the guest", "other data come in:", got)
+        net.send(tcp(80, sport, mine, its + len(got[3]), ACK | PSH, b"to the world"))
+        check(client.recv(100) == b"to the world", "other data go out")
+        asks = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        asks.settimeout(PATIENCE)
+        asks.sendto(b"a question", at[1])
+        q = net.packet(17, 53)
+        check(q[8:] == b"a question", "another datagram comes in:", q)
+        net.send(udp(GUEST, HOST, 53, struct.unpack(">H", q[:2])[0], b"an answer"))
+        check(asks.recvfrom(100) == (b"an answer", at[1]), "no answer, or from elsewhere")
+        net.serves(server)
+        inodes = {os.readlink(f"/proc/{net.process.pid}/fd/{fd}")[8:-1] for fd in os.listdir(f"/proc/{net.process.pid}/fd")}
+        listens = [line.split()[1] for line in open("/proc/net/tcp") if line.split()[3] == "0A" and line.split()[9] in inodes]
+        check(len(listens) == 2, "it listens at", listens)
+        if again:
+            net.close()
+        else:
+            net.process.kill()
+            net.process.wait()
+        client.close()
+        asks.close()
+    # More connections than descriptors: the rest waits, without haste, until some end.
+    net = Net(given=ports).lease()
+    clients = [socket.socket() for _ in range(300)]
+    for one in clients:
+        one.setblocking(False)
+        one.connect_ex(at[0])
+    sports = set()
+    while len(sports) < 200:
+        sports.add(comes_in(net, 22)[0])
+    while net.waits(0.5):
+        net.frame()
+    is_quiet(net)
+    for one in clients:
+        one.close()
+    client = socket.create_connection(at[2], PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while not (net.waits(1) and (f := net.frame())[23:24] == b"\6" and f[36:38] == b"\0\x50"):
+        for sport in sports:
+            net.send(tcp(22, sport, 7001, 0, RST))
+        check(time.monotonic() < deadline, "no connection comes in after too many")
+    client.close()
+    net.close()
+
+
 def alive(server):
     """It answers its manager, also while the guest takes nothing; not when it is stopped; and ends with it."""
     net = Net().lease()
@@ -305,14 +403,7 @@ def cut(server):
         check(net.packet(17, 4000)[8:] == frame[42:], "another datagram comes")
     for _ in range(3000):
         net.send(udp(GUEST, HOST, 4000, server.port, frame[42:]))
-    usage = lambda: sum(int(n) for n in open(f"/proc/{net.process.pid}/stat").read().split()[13:15])
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        before = usage()
-        time.sleep(0.3)
-        if usage() - before <= 3:
-            break
-        check(time.monotonic() < deadline, "it is busy with waiting")
+    is_quiet(net)
     lost = 3000
     while net.waits(0.3):
         check(net.packet(17, 4000)[8:] == frame[42:], "another datagram comes")
@@ -323,7 +414,9 @@ def cut(server):
 
 
 def refused(server):
-    for args, why in ((("mtu=67",), "mtu=67"), (("mtu=65522",), "from 68 to 65521"), (("what",), "no argument \"what\"")):
+    for args, why in ((("mtu=67",), "mtu=67"), (("mtu=65522",), "from 68 to 65521"), (("what",), "no argument \"what\""),
+                      (("forward=tcp:5",), "PROTO:FD:PORT"), (("forward=sctp:5:80",), "PROTO tcp or udp"), (("forward=udp:5:0",), "from 1 to 65535"),
+                      (("forward=tcp:9:80",) * 33, "up to 32"), (("forward=tcp:200:80",), "cannot be handed over")):
         net = Net(*args)
         net.ends(why)
     none = subprocess.run([PROGRAM], capture_output=True, text=True)
@@ -336,7 +429,7 @@ def main():
         return 77
     random.seed(1)
     server = Server()
-    for test in (traffic, killed, sandboxed, garbage, alive, cut, refused):
+    for test in (traffic, killed, sandboxed, garbage, forwarded, alive, cut, refused):
         begin = time.monotonic()
         try:
             test(server)

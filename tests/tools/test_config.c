@@ -2,12 +2,13 @@
 /*
  * test_config.c - Sizes, sets, uuids, names and nearest words; XML and xl.cfg files in and out, also cut short and damaged.
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/config.h"
+#include "lib/xml_devices.h"
 #include "tools_test.h"
 
 static void sizes_take_units_and_refuse_the_rest(void)
@@ -186,8 +187,63 @@ static void caps_are_quotas(void)
 	config_free(c);
 }
 
+/* The ports of an interface with these elements: -1: it is refused, and d says why. */
+static int forwards(const char *inside, struct device_forward to[DEVICE_FORWARDS], struct diag *d)
+{
+	char *text = xasprintf("<interface type='user'>%s</interface>", inside);
+	xmlNode *n = device_from_xml(text, strlen(text), d);
+	struct device_item *it = n ? device_item(n, d) : NULL;
+	int nr = it ? (int)it->dev.nr_forwards : -1;
+
+	if (it)
+		memcpy(to, it->dev.forward, sizeof(it->dev.forward));
+	device_item_free(it);
+	if (n)
+		xmlFreeNode(n);
+	free(text);
+	return nr;
+}
+
+static void forwards_are_ports(void)
+{
+	static const struct {
+		const char *inside, *why;
+	} wrong[] = {
+		{ "<portForward proto='tcp'/>", "say which ports" },
+		{ "<portForward proto='tcp'><range start='5' exclude='yes'/></portForward>", "say which ports" },
+		{ "<portForward proto='sctp'><range start='5'/></portForward>", "\"sctp\"" },
+		{ "<portForward><range start='5'/></portForward>", "proto" },
+		{ "<portForward proto='tcp'><range end='5'/></portForward>", "start" },
+		{ "<portForward proto='tcp'><range start='0'/></portForward>", "from 1 to 65535" },
+		{ "<portForward proto='tcp'><range start='7' end='6'/></portForward>", "not below" },
+		{ "<portForward proto='tcp'><range start='7' end='65536'/></portForward>", "from 1 to 65535" },
+		{ "<portForward proto='tcp'><range start='7' to='0'/></portForward>", "from 1 to 65535" },
+		{ "<portForward proto='tcp'><range start='7' end='9' to='65534'/></portForward>", "would be 65536" },
+		{ "<portForward proto='tcp' address='::1'><range start='7'/></portForward>", "no IPv4 address" },
+		{ "<portForward proto='tcp' dev='eth0'><range start='7'/></portForward>", "address='...'" },
+		{ "<portForward proto='tcp'><range start='1' end='33'/></portForward>", "more than 32" },
+	};
+	struct device_forward f[DEVICE_FORWARDS];
+	struct diag d = { 0 };
+
+	CU_ASSERT_EQUAL(forwards("", f, &d), 0);
+	CU_ASSERT_EQUAL(forwards("<portForward proto='udp' address='127.0.0.1'><range start='5000' end='5020' to='6000'/><range start='5001' end='5019' exclude='yes'/>"
+				 "<range start='9'/></portForward><portForward proto='tcp'><range start='65535' to='1' exclude='no'/></portForward>", f, &d), 4);
+	CU_ASSERT(f[0].udp && f[0].port == 5000 && f[0].to == 6000 && f[0].address == htonl(INADDR_LOOPBACK));
+	CU_ASSERT(f[1].udp && f[1].port == 5020 && f[1].to == 6020 && f[2].port == 9 && f[2].to == 9);
+	CU_ASSERT(!f[3].udp && f[3].port == 65535 && f[3].to == 1 && !f[3].address);
+	CU_ASSERT_EQUAL(forwards("<portForward proto='tcp'><range start='1' end='32'/></portForward>", f, &d), 32);
+	CU_ASSERT_EQUAL(d.errors, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		diag_free(&d);
+		CU_ASSERT_EQUAL(forwards(wrong[i].inside, f, &d), -1);
+		CU_ASSERT(d.errors && strstr(d.items[0].text, wrong[i].why));
+	}
+	diag_free(&d);
+}
+
 TESTS("config",
       TEST(sizes_take_units_and_refuse_the_rest), TEST(cpusets_go_in_and_out), TEST(uuids_go_in_and_out),
       TEST(the_nearest_word_is_near), TEST(names_that_would_hurt_are_refused),
       TEST(golden_files_are_fixed_points_and_survive_damage), TEST(too_large_is_refused_before_it_is_read),
-      TEST(caps_are_quotas))
+      TEST(caps_are_quotas), TEST(forwards_are_ports))

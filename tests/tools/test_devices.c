@@ -2,6 +2,7 @@
 /*
  * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs, or what is behind it, is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -249,6 +250,81 @@ static void interfaces_that_cannot_be(void)
 	diag_free(&d);
 	devices_check(NULL, &n, 1, false, &d);
 	CU_ASSERT_EQUAL(d.errors, 0);
+	devices_close(m);
+	devices_close(b);
+}
+
+/* A socket at a free port of the loopback, or at (*port), which then says where; -1: it is taken. */
+static int bound_to(int type, uint16_t *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, type, 0);
+
+	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)) && !getsockname(fd, (struct sockaddr *)&a, &(socklen_t){ sizeof(a) })) {
+		*port = ntohs(a.sin_port);
+		return fd;
+	}
+	close(fd);
+	return -1;
+}
+
+/* As a user who is not root: 0, or why not. */
+static const char *low_port_is_refused(struct devices *m, const struct device *net)
+{
+	struct hv_error err = { "" };
+
+	if (!geteuid() && setresuid(65534, 65534, 65534))
+		return "no other user";
+	return devices_attach(m, net, &err) == -EACCES && strstr(err.text, "tcp port 1 of domain 0 is for root alone") &&
+	       strstr(err.text, "ip_unprivileged_port_start=1") ? NULL : err.text;
+}
+
+static void ports_that_cannot_be(void)
+{
+	struct devices *m = open_one(1), *b = open_one(2);
+	struct device net = { .kind = DEVICE_NET, .name = "net0", .slirp = true, .nr_forwards = 2 }, n;
+	uint16_t tcp = 0, udp = 0;
+	int used = bound_to(SOCK_STREAM, &tcp), free_one = bound_to(SOCK_DGRAM, &udp), status;
+	struct hv_error err = { "" };
+	pid_t pid;
+
+	CU_ASSERT_FATAL(used >= 0 && free_one >= 0 && !listen(used, 1));
+	close(free_one);
+	net.forward[0] = (struct device_forward){ true, udp, 53, htonl(INADDR_LOOPBACK) };
+	net.forward[1] = (struct device_forward){ false, tcp, 22, 0 };
+	/* The second is in use, and the first one free again. */
+	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), -EBUSY);
+	CU_ASSERT(strstr(err.text, "interface net0: tcp port ") && strstr(err.text, " is in use") && !devices_count(m));
+	free_one = bound_to(SOCK_DGRAM, &udp);
+	CU_ASSERT(free_one >= 0);
+	close(free_one);
+	close(used);
+	/* They are kept, from others, and from another domain. */
+	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), 0);
+	CU_ASSERT(bound_to(SOCK_DGRAM, &udp) < 0 && bound_to(SOCK_STREAM, &tcp) < 0);
+	n = net;
+	n.mac[0] = 0x52;
+	CU_ASSERT_EQUAL(devices_attach(b, &n, &err), -EBUSY);
+	CU_ASSERT(strstr(err.text, "udp port ") && strstr(err.text, " at 127.0.0.1 of domain 0 is in use") && !devices_count(b));
+	n.name = "net1";
+	n.forward[0] = (struct device_forward){ false, tcp, 80, htonl(INADDR_LOOPBACK) };
+	n.nr_forwards = 1;
+	refused(m, n, "is to lead to two places");
+	n.forward[1] = n.forward[0];
+	n.nr_forwards = 2;
+	refused(b, n, "is to lead to two places");
+	CU_ASSERT_EQUAL(devices_detach(m, "net0", 0, &err), 0);
+	n.forward[1].udp = true;
+	CU_ASSERT_EQUAL(devices_attach(b, &n, &err), 0);
+	/* An address of nobody's (RFC 5737), and a port of root's. */
+	net.forward[0].address = inet_addr("203.0.113.1");
+	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), -EADDRNOTAVAIL);
+	CU_ASSERT(strstr(err.text, "udp port ") && strstr(err.text, " at 203.0.113.1: domain 0 has no such address"));
+	net.forward[0] = (struct device_forward){ false, 1, 1, 0 };
+	pid = fork();
+	if (!pid)
+		_exit(!!low_port_is_refused(m, &net));
+	CU_ASSERT(waitpid(pid, &status, 0) == pid && !status);
 	devices_close(m);
 	devices_close(b);
 }
@@ -509,6 +585,6 @@ static void talk_without_end_is_not_heard_out(void)
 }
 
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
-      TEST(interfaces_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed),
+      TEST(interfaces_that_cannot_be), TEST(ports_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed),
       TEST(a_user_net_that_hangs_is_killed), TEST(a_device_that_leaves_is_not_served_in_a_hurry), TEST(windows_that_lie_are_refused),
       TEST(talk_without_end_is_not_heard_out))
