@@ -208,8 +208,8 @@ bool devices_find(const struct devices *m, const char *name, struct device_info 
 int devices_set_link(struct devices *m, const char *name, bool on, struct hv_error *err);
 /* Of the balloon: what the guest is to keep, in bytes; it does so in its own time. */
 int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
-/* The image of a block device has changed its size: tell the guest. */
-int devices_resize(struct devices *m, const char *name, struct hv_error *err);
+/* An image is made larger, to so many bytes; a block device has the size that it has. The guest is told. -EINVAL: it has more. */
+int devices_resize(struct devices *m, const char *name, uint64_t bytes, struct hv_error *err);
 
 int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err);
 int devices_set_rates(struct devices *m, const char *name, const struct device_rate *in, const struct device_rate *out, struct hv_error *err);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../broker/broker.h"
@@ -103,16 +104,37 @@ int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err)
 	return hv_fail(err, -ENOENT, "the domain has no memory balloon: start it with <memballoon model='virtio'/>");
 }
 
-int devices_resize(struct devices *m, const char *name, struct hv_error *err)
+/* The file that the guest has, whatever its name is by now; a block device has the size that it has. */
+static int grow(const struct slot *s, uint64_t bytes, struct hv_error *err)
+{
+	const char *path = s->dev.source;
+	struct stat st;
+
+	if (fstat(s->open.fd, &st))
+		return hv_fail(err, -errno, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size == bytes)
+		return 0;
+	if ((uint64_t)st.st_size > bytes)
+		return hv_fail(err, -EINVAL, "%s has %llu bytes: what is behind the new end would be lost", path, (unsigned long long)st.st_size);
+	if (s->dev.readonly)
+		return hv_fail(err, -EROFS, "it is read only here: make %s larger with truncate(1), then say so again", path);
+	return ftruncate(s->open.fd, bytes) ? hv_fail(err, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int devices_resize(struct devices *m, const char *name, uint64_t bytes, struct hv_error *err)
 {
 	struct slot *s = slot_find(m, name);
 	off_t size;
+	int rc;
 
 	if (!s || s->dev.kind != DEVICE_BLOCK)
 		return hv_fail(err, -ENOENT, "there is no disk %s", name);
+	rc = grow(s, bytes, err);
+	if (rc)
+		return rc;
 	size = lseek(s->open.fd, 0, SEEK_END);
 	if (size <= 0)
-		return hv_fail(err, -EIO, "disk %s: %s does not tell its size", name, s->dev.source);
+		return hv_fail(err, -EIO, "%s does not tell its size", s->dev.source);
 	s->open.size = size;
 	back_tell(s, "resize\n");
 	return 0;

@@ -7,11 +7,8 @@
  * is changed, then the definition is written.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "../lib/xml_devices.h"
 #include "vmid.h"
@@ -248,27 +245,6 @@ static int set_link(struct conn *c, json_t *params, json_t **reply, struct failu
 	return rc ? rc : done(d, reply);
 }
 
-/* The image is made larger here; a block device has the size that it has. */
-static int grow(const char *path, uint64_t bytes, struct failure *f)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	struct stat st;
-	int rc = 0;
-
-	if (fd < 0 || fstat(fd, &st))
-		rc = fail(f, EX_FAILED, NULL, "%s: %s", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		rc = 0;
-	else if ((uint64_t)st.st_size > bytes)
-		rc = fail(f, EX_FAILED, "shrink the file system, shut the domain down, and use truncate(1)",
-			  "%s has %llu bytes: what is behind the new end would be lost", path, (unsigned long long)st.st_size);
-	else if (ftruncate(fd, bytes))
-		rc = fail(f, EX_FAILED, NULL, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static int resize(struct conn *c, json_t *params, json_t **reply, struct failure *f)
 {
 	const char *disk = need_text(params, "disk", f);
@@ -278,6 +254,7 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	struct device_info info;
 	struct domain *d;
 	xmlNode *n;
+	int rc;
 
 	(void)c;
 	if (!disk || find_domain(params, &d, f))
@@ -293,10 +270,10 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 		return f->status;
 	if (!devices_find(d->devices, name, &info) || info.device->kind != DEVICE_BLOCK)
 		return fail(f, EX_FAILED, "change its size where it is served, or, of an image, while the domain is shut off: qemu-img resize", "%s is served by another program", name);
-	if (grow(info.device->source, bytes, f))
-		return f->status;
-	if (devices_resize(d->devices, name, &err))
-		return fail(f, EX_FAILED, NULL, "cannot change the size of %s: %s", name, err.text);
+	rc = devices_resize(d->devices, name, bytes, &err);
+	if (rc)
+		return fail(f, EX_FAILED, rc == -EINVAL ? "shrink the file system, shut the domain down, and use truncate(1)" : NULL,
+			    "cannot change the size of %s: %s", name, err.text);
 	dom_note(d, "device %s: resized", name);
 	return done(d, reply);
 }

@@ -22,7 +22,7 @@
 
 #define IMAGE_SIZE	(1 << 20)
 
-static char dir[] = "/tmp/test_devices.XXXXXX", image[64], other[64];
+static char dir[] = "/tmp/test_devices.XXXXXX", image[64], other[64], moved[64];
 static char last[256];
 static int came, went;
 
@@ -53,6 +53,7 @@ static struct devices *open_one(uint32_t domid)
 		CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
 		snprintf(image, sizeof(image), "%s/image", dir);
 		snprintf(other, sizeof(other), "%s/other", dir);
+		snprintf(moved, sizeof(moved), "%s/moved", dir);
 	}
 	put(image, "", 0, 0, IMAGE_SIZE);
 	put(other, "", 0, 0, IMAGE_SIZE);
@@ -60,6 +61,13 @@ static struct devices *open_one(uint32_t domid)
 	m = devices_open(&cfg, &err);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(m);
 	return m;
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? -1 : st.st_size;
 }
 
 static struct device disk(const char *name)
@@ -196,7 +204,13 @@ static void devices_come_and_go(void)
 	CU_ASSERT_EQUAL(devices_set_link(m, "net0", false, &err), 0);
 	CU_ASSERT(devices_find(m, "net0", &i) && !i.link);
 	CU_ASSERT_EQUAL(devices_set_link(m, "vda", false, &err), -ENOENT);
-	CU_ASSERT(!truncate(image, 2 * IMAGE_SIZE) && !devices_resize(m, "vda", &err));
+	CU_ASSERT(!devices_resize(m, "vda", 2 * IMAGE_SIZE, &err));
+	CU_ASSERT_EQUAL(devices_resize(m, "vda", IMAGE_SIZE, &err), -EINVAL);
+	/* What has the image's name by now is let alone: a link to another one, or what would have to be waited for. */
+	CU_ASSERT(!rename(image, moved) && !symlink(other, image) && !devices_resize(m, "vda", 3 * IMAGE_SIZE, &err) && size_of(other) == IMAGE_SIZE);
+	CU_ASSERT(!unlink(image) && !mkfifo(image, 0600) && !devices_resize(m, "vda", 4 * IMAGE_SIZE, &err));
+	CU_ASSERT(size_of(moved) == 4 * IMAGE_SIZE && !unlink(image) && !rename(moved, image) && !truncate(image, 2 * IMAGE_SIZE));
+	CU_ASSERT_EQUAL(devices_resize(m, "vda", 2 * IMAGE_SIZE, &err), 0);
 	CU_ASSERT(devices_find(m, "vda", &i) && i.size == 2 * IMAGE_SIZE && !i.held);
 	CU_ASSERT_EQUAL(devices_set_limits(m, "vda", &(struct device_limits){ { 0, 5 } }, &err), 0);
 	CU_ASSERT(devices_find(m, "vda", &i) && i.device->limits.of[1] == 5);
