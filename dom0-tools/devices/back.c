@@ -195,6 +195,20 @@ static void no_server(struct devices *m, struct slot *s, int rc)
 	s->serverless = true;
 }
 
+/* The image of a disk that the guest has may come back. */
+static bool open_again(struct devices *m, struct slot *s)
+{
+	struct hv_error err;
+	char why[sizeof(err.text) + 32];
+
+	s->unopened = slot_open(m, s, true, &err);
+	if (!s->unopened)
+		return true;
+	snprintf(why, sizeof(why), "cannot be started: %s", err.text);
+	back_later(m, s, why);
+	return false;
+}
+
 void back_start(struct devices *m, struct slot *s)
 {
 	struct command c = { 0 };
@@ -202,6 +216,8 @@ void back_start(struct devices *m, struct slot *s)
 
 	memset(conn, -1, sizeof(conn));
 	s->start_at = 0;
+	if (s->unopened && !open_again(m, s))
+		return;
 	if (s->dev.kind == DEVICE_SERVED && !s->server.ready) {
 		const char *why = s->server.pidfd < 0 ? server_start(m, s) : NULL;
 

@@ -102,6 +102,8 @@ struct slot {
 	int state_fd;
 	struct back_state *state;
 	struct opened open;
+	uint64_t image[2];		/* which file the guest has as its disk (image_id()); 0: none, or not known */
+	bool unopened;			/* the guest has the disk already, and its image cannot be opened: tried before each back end */
 	struct server server;
 	struct user_net net;
 
@@ -164,6 +166,8 @@ void slot_end(struct devices *m, struct slot *s);	/* the guest has let go, or is
 void slot_over(struct devices *m, struct slot *s);	/* the back end has ended, too, or its server */
 void slot_on_time(struct devices *m, struct slot *s, uint64_t now);
 void slot_reset(struct slot *s);
+/* What it needs of domain 0; known: the guest has it already. */
+int slot_open(struct devices *m, struct slot *s, bool known, struct hv_error *err);
 void slot_give_back(struct slot *s);
 
 /* back.c */
@@ -228,6 +232,7 @@ int vhost_user_connect(const char *path);
 
 /* image.c: a disk's images */
 int images_check(const struct device *dev, struct hv_error *err);	/* what they are said to be */
+void image_id(int fd, uint64_t id[2]);		/* not 0, and of another file another one */
 int images_open(const struct device *dev, struct opened *o, struct hv_error *err);	/* and locked: nobody else may use them otherwise */
 
 /* nbd.c */

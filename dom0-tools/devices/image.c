@@ -261,6 +261,15 @@ int images_check(const struct device *dev, struct hv_error *err)
 	return fd < 0 ? fd : 0;
 }
 
+void image_id(int fd, uint64_t id[2])
+{
+	struct stat st = { 0 };
+
+	fstat(fd, &st);
+	id[0] = S_ISBLK(st.st_mode) ? S_IFBLK : st.st_dev;
+	id[1] = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_ino;
+}
+
 int images_open(const struct device *dev, struct opened *o, struct hv_error *err)
 {
 	int rc = o->fd = open_top(dev, true, &o->size, err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * saved.c - what a manager of devices leaves for its successor: DIR/UUID.slots has a
- * line for each device (name, slot, serial, ports), DIR/UUID-N.state what is in flight.
+ * line for each device (name, slot, serial, ports, and of disks which file is the image), DIR/UUID-N.state what is in flight.
  *
  * Trust: DIR is the manager's alone (mode 0700). Back ends write the state files through the
  * descriptors they are given; nothing of the slots' file is in their reach.
@@ -51,6 +51,8 @@ void saved_write(const struct devices *m)
 		sb_printf(&b, "%s %u %u", s->dev.name, i, s->serial);
 		for (unsigned int p = 0; p < s->nr_ports; p++)
 			sb_printf(&b, " %u", s->port[p]);
+		if (s->image[0])
+			sb_printf(&b, " %lu %lu", s->image[0], s->image[1]);
 		sb_puts(&b, "\n");
 	}
 	/* Those that are not taken up yet: we may be killed before they are. */
@@ -72,18 +74,23 @@ void saved_write(const struct devices *m)
 static bool parse(char *line, const char *name, unsigned int queues, struct saved_slot *out)
 {
 	char *save = NULL, *w = strtok_r(line, " ", &save);
-	uint32_t *to[3 + VMI_BUS_QUEUES] = { &out->slot, &out->serial };
-	unsigned int n = 0;
+	uint64_t v[5 + VMI_BUS_QUEUES] = { 0 };
+	unsigned int n = 0, ports = 1 + queues;
 
 	if (!w || strcmp(w, name))
 		return false;
-	for (unsigned int i = 0; i < 1 + VMI_BUS_QUEUES; i++)
-		to[2 + i] = &out->port[i];
-	while ((w = strtok_r(NULL, " ", &save)) && n < ARRAY_SIZE(to)) {
-		if (!parse_uint(w, to[n++]))
+	while ((w = strtok_r(NULL, " ", &save)) && n < ARRAY_SIZE(v)) {
+		if (!parse_u64(w, &v[n++]))
 			return false;
 	}
-	return !w && n == 3 + queues && out->slot < VMI_BUS_SLOTS;
+	if (w || (n != 2 + ports && n != 4 + ports) || v[0] >= VMI_BUS_SLOTS)
+		return false;
+	*out = (struct saved_slot){ .slot = v[0], .serial = v[1] };
+	for (unsigned int i = 0; i < ports; i++)
+		out->port[i] = v[2 + i];
+	if (n == 4 + ports)
+		memcpy(out->image, v + 2 + ports, sizeof(out->image));
+	return true;
 }
 
 void saved_load(struct devices *m)

@@ -11,6 +11,7 @@ struct saved_slot {
 	unsigned int slot;
 	uint32_t serial;
 	uint32_t port[1 + VMI_BUS_QUEUES];
+	uint64_t image[2];		/* 0: none, or not known */
 };
 
 /* The slots that are taken, as they are now. Nothing without a folder. */

@@ -133,6 +133,29 @@ static int open_state(struct devices *m, struct slot *s, bool keep)
 	return 0;
 }
 
+static bool has_image(const struct device *dev)
+{
+	return dev->kind == DEVICE_BLOCK || (dev->kind == DEVICE_SERVED && !dev->nbd);
+}
+
+int slot_open(struct devices *m, struct slot *s, bool known, struct hv_error *err)
+{
+	int rc = device_open(m, &s->dev, s - m->slot, known, &s->open, err);
+	uint64_t id[2];
+
+	if (rc || !has_image(&s->dev))
+		return rc;
+	image_id(s->open.fd, id);
+	/* What the guest has in its caches would spoil both. */
+	if (known && s->image[0] && memcmp(id, s->image, sizeof(id))) {
+		device_close(&s->open);
+		return hv_fail(err, -ESTALE, "disk %s: %s is another file than the one that the guest has: put that one back, or detach the disk",
+			       s->dev.name, s->dev.source);
+	}
+	memcpy(s->image, id, sizeof(id));
+	return 0;
+}
+
 /* The parts of it in the guest. */
 static int open_slot(struct devices *m, struct slot *s, const struct saved_slot *before, struct hv_error *err)
 {
@@ -191,12 +214,18 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	s->serial = known ? before.serial : ++m->serials;
 	s->taken_up = known;
 	s->link = !dev->link_down;
+	if (known)
+		memcpy(s->image, before.image, sizeof(s->image));
 	/* A back end of before may be about to end. */
 	for (int i = 0;; i++) {
-		rc = device_open(m, &s->dev, s - m->slot, known, &s->open, err);
+		rc = slot_open(m, s, known, err);
 		if (rc != -EBUSY || i == (known ? 500 : 10))
 			break;
 		usleep(20000);
+	}
+	if (rc && known && has_image(dev)) {
+		s->unopened = true;
+		rc = 0;
 	}
 	if (!rc && !m->cfg.simulate)
 		rc = open_slot(m, s, known ? &before : NULL, err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
+# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices, and waits for an image that was moved meanwhile; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
 # seconds: 100
 . tests/lib/case.sh
 . tests/lib/domain0.sh
@@ -43,10 +43,20 @@ until_says begins
 for i in 1 2 3; do
 	sleep 2
 	victim=$(pidof vmid | tr ' ' '\n' | sort -n | if [ $i = 3 ]; then tail -n 1; else head -n 1; fi)
+	# Meanwhile somebody moves the image, or puts another one in its place; in the end it is there again.
+	case $i in
+	1) mv /tmp/a /tmp/moved ;;
+	2) mv /tmp/a /tmp/moved && truncate -s 16M /tmp/a ;;
+	esac
 	echo "killing $(cat "/proc/$victim/comm"), $i"
 	kill -9 "$victim"
 	[ $i = 3 ] && sleep 1
 	until_ok "vmid does not come back" vmid_answers
+	case $i in
+	1) until_ok "vda is not missed" grep -q "device vda: .*cannot open /tmp/a for writing: No such file" /var/log/vmid.log ;;
+	2) until_ok "vda is taken for another file" grep -q "device vda: .*/tmp/a is another file than" /var/log/vmid.log ;;
+	esac
+	[ ! -e /tmp/moved ] || mv -f /tmp/moved /tmp/a
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
