@@ -41,4 +41,13 @@ bool network_overlap(const struct network *n, uint32_t address, unsigned int pre
 /* Arguments of vmi-network (broker_network()), each with its zero; verb: start or stop. */
 void network_args(const struct network *n, const char *verb, struct strbuf *args);
 
+/* What was given by DHCP; the first `max`, of the file of udhcpd's. None where there is none. */
+struct network_lease {
+	uint32_t address;		/* host byte order */
+	uint64_t expires;		/* seconds since 1970 */
+	uint8_t mac[6];
+	char hostname[21];		/* printable, or "" */
+};
+unsigned int network_leases(const char *path, struct network_lease *out, unsigned int max);
+
 #endif

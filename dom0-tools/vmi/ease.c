@@ -182,6 +182,24 @@ static void offer_domains(const char *verb, const char *start)
 	client_close(client);
 }
 
+static void offer_networks(const char *verb, const char *start)
+{
+	struct client_error e = { 0 };
+	struct client *client = client_open(opts.uri, true, &e);
+	json_t *answer = client ? client_call(client, "org.vmi.NetworkList", NULL, &e) : NULL, *n;
+	size_t i;
+
+	client_error_free(&e);
+	json_array_foreach(json_object_get(answer, "networks"), i, n) {
+		bool active = !strcmp(str(n, "state"), "active");
+
+		if (!(word_in(verb, "net-start net-undefine") && active) && !(word_in(verb, "net-destroy net-dhcp-leases") && !active))
+			offer(str(n, "name"), start);
+	}
+	json_decref(answer);
+	client_close(client);
+}
+
 static void offer_devices(const char *domain, enum kind kind, const char *start)
 {
 	struct client_error e = { 0 };
@@ -245,6 +263,8 @@ static int run_complete(struct cmd *c)
 		place -= o->place != OPTION;
 	if (o && o->name && o->kind == DOMAIN_ARG)
 		offer_domains(v->name, last);
+	else if (o && o->name && o->kind == NETWORK_ARG)
+		offer_networks(v->name, last);
 	else if (o && o->name && domain && (o->kind == DISK_ARG || o->kind == INTERFACE_ARG))
 		offer_devices(domain, o->kind, last);
 	else if (o && o->name && !strcmp(o->name, "command"))

@@ -18,7 +18,7 @@
 struct options opts = { .headings = true };
 
 const struct verb *const verb_tables[] = {
-	life_verbs, look_verbs, top_verbs, talk_verbs, edit_verbs, attach_verbs, device_verbs, network_verbs, host_verbs, file_verbs, ease_verbs, NULL
+	life_verbs, look_verbs, top_verbs, talk_verbs, edit_verbs, attach_verbs, device_verbs, address_verbs, network_verbs, host_verbs, file_verbs, ease_verbs, NULL
 };
 
 const char *const group_names[][2] = {

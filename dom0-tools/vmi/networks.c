@@ -148,7 +148,7 @@ static int run_autostart(struct cmd *c)
 	return simple(c, "org.vmi.NetworkAutostart", flag(c, "disable") ? "unmarked as autostarted" : "marked as autostarted");
 }
 
-#define OPT_NETWORK	{ "network", 0, TEXT_ARG, MUST_BE, "name or uuid" }
+#define OPT_NETWORK	{ "network", 0, NETWORK_ARG, MUST_BE, "name or uuid" }
 
 const struct verb network_verbs[] = {
 	{ "net-list", "networks", "networks that are active", run_list,

@@ -210,13 +210,10 @@ static void print_table(json_t *rows, const struct column **cols, size_t nr)
 		for (size_t k = 0; k < nr; k++) {
 			const char *h = cols[k]->heading;
 
-			if (opts.virsh)		/* "Id", not "ID" */
-				printf("%c%s", h[0], "");
-			if (opts.virsh)
-				for (const char *p = h + 1; *p; p++)
-					putchar(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-			else
-				fputs(h, stdout);
+			bool small = opts.virsh && strcmp(h, "MAC");
+
+			for (const char *p = h; *p; p++)	/* "Id", not "ID" */
+				putchar(small && p > h && *p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
 			printf("%*s", k + 1 < nr ? widths[k] - width(h) + 3 : 0, "");
 		}
 		putchar('\n');

@@ -23,6 +23,7 @@ enum kind {
 	FILE_ARG,
 	DISK_ARG,			/* complete: disks of the domain before it */
 	INTERFACE_ARG,
+	NETWORK_ARG,			/* complete: names of networks */
 };
 
 struct opt {
@@ -56,7 +57,7 @@ struct verb {
 		{ "current", 0, FLAG, OPTION, "the running domain if it runs, else the definition (default)" }
 #define OPT_WHERE_BOTH	OPT_WHERE, { "persistent", 0, FLAG, OPTION, "both, if it runs" }
 
-extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], attach_verbs[], device_verbs[], file_verbs[], ease_verbs[], network_verbs[];
+extern const struct verb life_verbs[], look_verbs[], edit_verbs[], host_verbs[], talk_verbs[], top_verbs[], attach_verbs[], device_verbs[], address_verbs[], file_verbs[], ease_verbs[], network_verbs[];
 
 /* main.c: what was said before the verb. */
 extern struct options {

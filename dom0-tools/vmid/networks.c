@@ -26,6 +26,7 @@
 
 #define MAKE_TIME	20000000000ull	/* ns; vmi-network hangs */
 #define MAX_NETWORKS	64
+#define MAX_LEASES	1024
 
 struct vnet {
 	struct vnet *next;
@@ -539,9 +540,41 @@ static int dump(struct conn *c, json_t *params, json_t **reply, struct failure *
 	return 0;
 }
 
+/* Who has which address of it. */
+static int leases(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct network_lease all[MAX_LEASES];
+	struct vnet *v = find_param(params, f);
+	json_t *list = json_array();
+	unsigned int nr;
+	char *path;
+
+	(void)c;
+	if (!v) {
+		json_decref(list);
+		return f->status;
+	}
+	path = xasprintf("%s/%s.leases", vmid.ops == &hv_sim ? vmid.run_dir : "/run/vmi-network", v->def.name);
+	nr = is_active(v) && v->live.first ? network_leases(path, all, MAX_LEASES) : 0;
+	free(path);
+	for (unsigned int i = 0; i < nr; i++) {
+		const struct network_lease *l = &all[i];
+		char mac[18], address[INET_ADDRSTRLEN];
+		struct in_addr a = { htonl(l->address) };
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4], l->mac[5]);
+		inet_ntop(AF_INET, &a, address, sizeof(address));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:I}", "mac", mac, "address", address, "prefix", v->live.prefix,
+						      "hostname", l->hostname, "expires", (json_int_t)l->expires));
+	}
+	*reply = json_pack("{s:o}", "leases", list);
+	return 0;
+}
+
 const struct method methods_networks[] = {
 	{ "NetworkList", list, true },
 	{ "NetworkDumpXML", dump, true },
+	{ "NetworkLeases", leases, true },
 	{ "NetworkDefine", define, false },
 	{ "NetworkUndefine", undefine, false },
 	{ "NetworkStart", run_start, false },

@@ -93,6 +93,10 @@ until_ok "nobody ends vmi-network" grep -q status /tmp/stuck
 grep -q "vmi-network does not end" /tmp/stuck || fail "stuck: $(cat /tmp/stuck)"
 vmi -q net-undefine stuck || fail "net-undefine stuck"
 until_says "round 2"
+# Its address, as udhcpd and the kernel know it.
+leased() { vmi domifaddr guest --source lease | grep -q "ipv4 *10.77.0.10/24"; }
+until_ok "no lease: $(vmi net-dhcp-leases default)" leased
+vmi domifaddr guest --source arp | grep -q "ipv4 *10.77.0.10/" || fail "domifaddr: $(vmi domifaddr guest; cat /proc/net/arp)"
 kill_vmid
 vmi net-info default | grep -q "Active: *yes" || fail "the next vmid does not know that it is active"
 round=$(says round)

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -263,6 +264,15 @@ def networks():
     check("net-start blue", out="started")
     check("net-start blue", 6, err="active already")
     check("net-undefine blue", 6, err="hint: stop it first")
+    # What udhcpd writes; a host says what it is called.
+    with open(f"{v.run_dir}/blue.leases", "wb") as f:
+        f.write(struct.pack(">Q", 1000000000))
+        for last, host in ((15, b"mail"), (16, b"a\x1b[0m")):
+            f.write(struct.pack(">IBBBB6s20s2x", 3600, 10, 1, 0, last, bytes((2, 0, 0, 0, 0, last)), host))
+    check("net-dhcp-leases blue", out=r"^2001-09-09 02:46:40 +02:00:00:00:00:0f +ipv4 +10.1.0.15/24 +mail\n.*10.1.0.16/24 +a\?\[0m\n\Z")
+    check("net-dhcp-leases blue --mac 02:00:00:00:00:10 -o name", out=r"\A10.1.0.16\n\Z")
+    check("complete -- net-destroy b", out=r"\Ablue\n\Z")
+    check("complete -- net-start ''", out=r"\A\Z")
     check("net-list", out=r"\A Name +State +Autostart +Persistent *\n-+\n blue +active +yes +yes *\n\n\Z", program=VIRSH)
     if "<name>blue</name>" not in json.loads(check("-o json net-dumpxml blue").stdout)["xml"]:
         failures.append("net-dumpxml -o json")
@@ -273,6 +283,14 @@ def networks():
     check(f"attach-device web {xml} --live")
     check("dumpxml web", out="<source network='blue' bridge='vmibr9'/>")
     check("domiflist web", out="network +blue")
+    mac = json.loads(check("-o json domiflist web").stdout)[0]["mac"]
+    check("domifaddr web", out=r"\ANAME +MAC +PROTOCOL +ADDRESS\n\Z")
+    with open(f"{v.run_dir}/blue.leases", "ab") as f:
+        f.write(struct.pack(">IBBBB6s20s2x", 3600, 10, 1, 0, 17, bytes.fromhex(mac.replace(":", "")), b""))
+    check("domifaddr web", out=rf"^vif\S+ +{mac} +ipv4 +10.1.0.17/24$")
+    check("domifaddr web --source arp", out=r"ADDRESS\n\Z")
+    check("domifaddr web vif9.9", 3)
+    check("domifaddr web --source agent", 2, err="lease and arp")
     # What it has of the network is its own now: another device needs no network, and the bridge stays.
     check("net-destroy blue", out="destroyed")
     file("rng.xml", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>")
