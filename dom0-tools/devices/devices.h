@@ -224,6 +224,12 @@ struct device_counter {
 #define DEVICE_MAX_COUNTERS	16
 unsigned int devices_stats(const struct devices *m, const char *name, struct device_counter out[DEVICE_MAX_COUNTERS]);
 
+/* Of a disk of kind block, or served without nbd, attached or not: what a guest sees, what the file takes, how long it is. */
+struct image_sizes {
+	uint64_t capacity, allocation, physical;
+};
+int images_look(const struct device *dev, struct image_sizes *sizes, struct hv_error *err);
+
 /*
  * Who opens what only root may: ports, lent memory, taps, other users. Call it once, before
  * root and capabilities are given up; without it the library does it itself. A negative errno, or a

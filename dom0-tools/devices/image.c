@@ -270,6 +270,24 @@ void image_id(int fd, uint64_t id[2])
 	id[1] = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_ino;
 }
 
+int images_look(const struct device *dev, struct image_sizes *sizes, struct hv_error *err)
+{
+	const struct device only_read = {
+		.name = dev->name, .source = dev->source, .format = dev->format, .backing = { dev->backing[0] }, .readonly = true
+	};
+	int fd = open_top(&only_read, false, &sizes->capacity, err), rc = fd < 0 ? fd : 0;
+	const struct image i = { .dev = dev, .path = dev->source };
+	struct stat st;
+
+	if (!rc)
+		rc = get_size(fd, &i, &sizes->physical, err);
+	if (!rc && !fstat(fd, &st))
+		sizes->allocation = S_ISREG(st.st_mode) ? st.st_blocks * 512ull : sizes->physical;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int images_open(const struct device *dev, struct opened *o, struct hv_error *err)
 {
 	int rc = o->fd = open_top(dev, true, &o->size, err);

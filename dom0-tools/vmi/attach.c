@@ -41,7 +41,7 @@ static void put_attr(struct strbuf *b, const char *name, const char *value)
 }
 
 /* Takes xml's text. */
-static int attach(struct cmd *c, struct strbuf *xml, const char *file, const char *what)
+static int give(struct cmd *c, const char *method, struct strbuf *xml, const char *file, const char *what)
 {
 	json_t *p, *answer, *text;
 	int status = EX_OK;
@@ -64,9 +64,9 @@ static int attach(struct cmd *c, struct strbuf *xml, const char *file, const cha
 		json_decref(p);
 		return status;
 	}
-	answer = call("org.vmi.AttachDevice", p, file, &status);
+	answer = call(method, p, file, &status);
 	if (answer)
-		say("Domain '%s' has %s now\n", str(answer, "name"), what);
+		say("Domain '%s' has %s\n", str(answer, "name"), what);
 	json_decref(answer);
 	return status;
 }
@@ -122,7 +122,7 @@ static int detach(struct cmd *c, json_t *p, const char *file, const char *kind, 
 	return status;
 }
 
-static int run_attach_device(struct cmd *c)
+static int with_file(struct cmd *c, const char *method, const char *done)
 {
 	struct strbuf b = { 0 };
 	size_t len;
@@ -133,7 +133,17 @@ static int run_attach_device(struct cmd *c)
 		return EX_BAD_CONFIG;
 	sb_add(&b, text, len);
 	free(text);
-	return attach(c, &b, arg(c, "file"), "the device");
+	return give(c, method, &b, arg(c, "file"), done);
+}
+
+static int run_attach_device(struct cmd *c)
+{
+	return with_file(c, "org.vmi.AttachDevice", "the device now");
+}
+
+static int run_update_device(struct cmd *c)
+{
+	return with_file(c, "org.vmi.UpdateDevice", "the device updated");
 }
 
 static int run_detach_device(struct cmd *c)
@@ -253,8 +263,8 @@ static int run_attach_disk(struct cmd *c)
 		xmlFree(safe);
 	}
 	sb_puts(&b, "</disk>\n");
-	snprintf(what, sizeof(what), "the disk %s", arg(c, "target"));
-	return attach(c, &b, "attach-disk", what);
+	snprintf(what, sizeof(what), "the disk %s now", arg(c, "target"));
+	return give(c, "org.vmi.AttachDevice", &b, "attach-disk", what);
 }
 
 static json_t *which(struct cmd *c, const char *kind, const char *key)
@@ -312,7 +322,31 @@ static int run_attach_interface(struct cmd *c)
 		sb_puts(&b, "/>\n");
 	}
 	sb_puts(&b, "</interface>\n");
-	return attach(c, &b, "attach-interface", "another interface");
+	return give(c, "org.vmi.AttachDevice", &b, "attach-interface", "another interface now");
+}
+
+static int run_detach_alias(struct cmd *c)
+{
+	const char *alias = arg(c, "alias");
+	char kind[32] = "", what[64];
+	json_t *d, *dev;
+	int status;
+	size_t i;
+
+	d = call("org.vmi.Get", domain_params(c), NULL, &status);
+	if (!d)
+		return status;
+	json_array_foreach(json_object_get(d, "devices"), i, dev) {
+		if (!strcmp(str(dev, "name"), alias))
+			snprintf(kind, sizeof(kind), "%s", str(dev, "kind"));
+	}
+	if (!*kind) {
+		status = error(EX_NO_OBJECT, "domain '%s' has no device with the alias %s", str(d, "name"), alias);
+		hint("see what there is: vmi dumpxml; a disk's alias is its target");
+	}
+	json_decref(d);
+	snprintf(what, sizeof(what), "the device %.40s", alias);
+	return *kind ? detach(c, which(c, kind, alias), NULL, kind, alias, what) : status;
 }
 
 /* Which one is meant: none of another type, and one alone. */
@@ -355,6 +389,10 @@ const struct verb attach_verbs[] = {
 	  OPTS(OPT_DOMAIN, { "file", 0, FILE_ARG, MUST_BE, "one element of <devices>; - is standard input" }, OPT_WHERE_BOTH), false },
 	{ "detach-device", "devices", "detach a device, described in XML", run_detach_device,
 	  OPTS(OPT_DOMAIN, { "file", 0, FILE_ARG, MUST_BE, "its element of <devices>" }, OPT_WHERE_BOTH), false },
+	{ "detach-device-alias", "devices", "detach a device by its alias", run_detach_alias,
+	  OPTS(OPT_DOMAIN, { "alias", 0, TEXT_ARG, MUST_BE, "its name in what vmi dumpxml prints: net0, rng0; a disk's target" }, OPT_WHERE_BOTH), false },
+	{ "update-device", "devices", "change an interface's link and bandwidth, or any device of a definition", run_update_device,
+	  OPTS(OPT_DOMAIN, { "file", 0, FILE_ARG, MUST_BE, "its element of <devices> as it is to be" }, OPT_WHERE_BOTH), false },
 	{ "attach-disk", "devices", "attach a disk", run_attach_disk,
 	  OPTS(OPT_DOMAIN, { "source", 0, FILE_ARG, MUST_BE, "image, block device, socket, or an NBD server's export" },
 	       { "target", 0, TEXT_ARG, MUST_BE, "its name: vda, vdb, ..." },

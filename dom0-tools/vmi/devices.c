@@ -127,6 +127,36 @@ static int run_domblkerror(struct cmd *c)
 
 /* ---- numbers ---- */
 
+static void print_sizes(const json_t *sizes, bool human)
+{
+	static const char *const names[][2] = { { "capacity", "Capacity:" }, { "allocation", "Allocation:" }, { "physical", "Physical:" } };
+	char size[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		format_size(num(sizes, names[i][0]), size);
+		if (human)
+			printf("%-15s %s\n", names[i][1], size);
+		else
+			printf("%-15s %llu\n", names[i][1], (unsigned long long)num(sizes, names[i][0]));
+	}
+	if (opts.virsh)
+		putchar('\n');
+}
+
+static int run_domblkinfo(struct cmd *c)
+{
+	json_t *p = domain_params(c), *disk = json_string(arg(c, "device")), *answer;
+	int status;
+
+	json_object_set_new(p, "disk", disk ? disk : json_string("?"));
+	answer = call("org.vmi.DiskInfo", p, NULL, &status);
+	json_object_del(answer, "name");
+	if (answer && !print_object(answer))
+		print_sizes(answer, flag(c, "human"));
+	json_decref(answer);
+	return status;
+}
+
 /* The device, which has to be there; *d is the answer that it is part of. */
 static json_t *need(struct cmd *c, const char *kind, const char *key, json_t **d, int *status)
 {
@@ -357,6 +387,8 @@ const struct verb device_verbs[] = {
 	  OPTS(OPT_DOMAIN, INACTIVE, { "details", 0, FLAG, OPTION, "with type and device" }), false },
 	{ "domiflist", "devices", "list a domain's network interfaces", run_domiflist, OPTS(OPT_DOMAIN, INACTIVE), false },
 	{ "domblkerror", "devices", "list disks whose requests wait for the end of an error", run_domblkerror, OPTS(OPT_DOMAIN), false },
+	{ "domblkinfo", "devices", "how large a disk is, and what its file takes", run_domblkinfo,
+	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MUST_BE, "its target or file" }, { "human", 0, FLAG, OPTION, "with units" }), false },
 	{ "domblkstat", "devices", "numbers of a disk", run_domblkstat,
 	  OPTS(OPT_DOMAIN, { "device", 0, DISK_ARG, MAY, "its target or file; the first one" }), false },
 	{ "domifstat", "devices", "numbers of a network interface", run_domifstat,

@@ -101,12 +101,25 @@ static int attach(struct conn *c, json_t *params, json_t **reply, struct failure
 	return rc;
 }
 
+/* What config_find_device() finds it by; NULL: nothing. free() it. */
+static char *key_of(const xmlNode *dev)
+{
+	char *xml = xml_attr(xml_child(dev, "mac"), "address"), *key;
+
+	if (!xml)
+		xml = xml_attr(xml_child(dev, "target"), strcmp((const char *)dev->name, "filesystem") ? "dev" : "dir");
+	if (!xml)
+		xml = xml_attr(xml_child(dev, "alias"), "name");
+	key = xml ? xstrdup(xml) : NULL;
+	xmlFree(xml);
+	return key;
+}
+
 /* Which device: "xml", or "kind" and "key". False: *f. */
 static bool which(json_t *params, char *kind, size_t size, char **key, json_t **reply, struct failure *f)
 {
 	const char *text = json_string_value(json_object_get(params, "kind"));
 	xmlNode *dev;
-	char *xml;
 
 	*key = NULL;
 	if (text) {
@@ -118,13 +131,7 @@ static bool which(json_t *params, char *kind, size_t size, char **key, json_t **
 	if (!dev)
 		return false;
 	snprintf(kind, size, "%s", dev->name);
-	xml = xml_attr(xml_child(dev, "mac"), "address");
-	if (!xml)
-		xml = xml_attr(xml_child(dev, "target"), strcmp(kind, "filesystem") ? "dev" : "dir");
-	if (!xml)
-		xml = xml_attr(xml_child(dev, "alias"), "name");
-	*key = xstrdup(xml);
-	xmlFree(xml);
+	*key = key_of(dev);
 	xmlFreeNode(dev);
 	return true;
 }
@@ -372,9 +379,201 @@ static int set_limits(struct conn *c, json_t *params, json_t **reply, struct fai
 	return rc ? rc : done(d, reply);
 }
 
+/* A part of an interface that can change while its guest has it; or of no meaning then. */
+static bool may_differ(const xmlNode *n)
+{
+	return word_in((const char *)n->name, "link bandwidth alias address");
+}
+
+/* Whether all that `want` says is so in `has`, beside may_differ(); what is not: in why. */
+static bool as_it_is(const xmlNode *want, const xmlNode *has, char why[80])
+{
+	for (const xmlAttr *a = want->properties; a; a = a->next) {
+		char *x = xml_attr(want, (const char *)a->name), *y = xml_attr(has, (const char *)a->name);
+		bool same = x && y && !strcasecmp(x, y);
+
+		xmlFree(x);
+		xmlFree(y);
+		if (!same) {
+			snprintf(why, 80, "<%.30s %.30s>", want->name, a->name);
+			return false;
+		}
+	}
+	for (const xmlNode *n = want->children; n; n = n->next) {
+		const xmlNode *other;
+
+		if (n->type != XML_ELEMENT_NODE || may_differ(n))
+			continue;
+		other = xml_child(has, (const char *)n->name);
+		if (!other) {
+			snprintf(why, 80, "<%.60s>", n->name);
+			return false;
+		}
+		if (!as_it_is(n, other, why))
+			return false;
+	}
+	return true;
+}
+
+/* *n, of c, is now as dev says, but its address, name and target where dev has none. NULL: *f. */
+static struct dom_config *with_update(const struct domain *d, const struct dom_config *c, const xmlNode *dev, const char *key, xmlNode **n,
+				      struct failure *f)
+{
+	static const char *const stay[] = { "mac", "target", "alias" };
+	struct dom_config *to = config_copy(c);
+	xmlNode *old = find_in(d, c, (const char *)dev->name, key, f) ? find_in(d, to, (const char *)dev->name, key, f) : NULL;
+	struct diag diag = { 0 };
+	xmlNode *alias;
+
+	if (!old) {
+		config_free(to);
+		return NULL;
+	}
+	*n = xmlCopyNode((xmlNode *)dev, 1);
+	/* A definition has none; what runs has it as a name. */
+	alias = xml_child(*n, "alias");
+	xmlUnlinkNode(alias);
+	xmlFreeNode(alias);
+	for (size_t i = 0; i < ARRAY_SIZE(stay); i++) {
+		if (xml_child(old, stay[i]) && !xml_child(*n, stay[i]))
+			xmlAddChild(*n, xmlCopyNode(xml_child(old, stay[i]), 1));
+	}
+	xmlReplaceNode(old, *n);
+	xmlFreeNode(old);
+	xml_settle_devices(to->kept[KEEP_DEVICES]);
+	xml_check_devices(to->kept[KEEP_DEVICES], &diag);
+	if (diag.errors) {
+		fail(f, EX_BAD_CONFIG, NULL, "the device is not accepted: %s", diag.items[0].text);
+		config_free(to);
+		to = NULL;
+	}
+	diag_free(&diag);
+	return to;
+}
+
+/* Link and limits of an interface that runs; *now: the running configuration with them. */
+static int update_live(struct domain *d, const xmlNode *dev, const char *key, struct dom_config **now, struct failure *f)
+{
+	struct device_rate in[2], out[2];
+	char why[80], name[DEVICE_NAME_LEN], *link;
+	struct hv_error err = { "" };
+	xmlNode *has, *n;
+	bool up;
+
+	if (strcmp((const char *)dev->name, "interface"))
+		return fail(f, EX_WRONG_STATE, "detach it and attach it; or --config; limits and size: vmi blkdeviotune, blockresize",
+			    "a <%s> of a domain that runs cannot be updated", dev->name);
+	has = find_in(d, d->live, "interface", key, f);
+	if (!has || !dev_name_of(has, d, name, f))
+		return f->status;
+	if (!as_it_is(dev, has, why))
+		return fail(f, EX_WRONG_STATE, "detach the interface and attach it; or --config", "%s cannot change while the domain runs: link and bandwidth can", why);
+	/* What else it has, it keeps. */
+	*now = config_copy(d->live);
+	n = find_in(d, *now, "interface", key, f);
+	for (xmlNode *k = n->children, *next; k; k = next) {
+		next = k->next;
+		if (k->type == XML_ELEMENT_NODE && word_in((const char *)k->name, "link bandwidth")) {
+			xmlUnlinkNode(k);
+			xmlFreeNode(k);
+		}
+	}
+	for (const xmlNode *k = dev->children; k; k = k->next) {
+		if (k->type == XML_ELEMENT_NODE && word_in((const char *)k->name, "link bandwidth"))
+			xmlAddChild(n, xmlCopyNode((xmlNode *)k, 1));
+	}
+	interface_rates(has, &in[0], &out[0]);
+	interface_rates(n, &in[1], &out[1]);
+	if ((memcmp(&in[0], &in[1], sizeof(*in)) || memcmp(&out[0], &out[1], sizeof(*out))) && set_limits_live(d, n, f))
+		return f->status;
+	link = xml_attr(xml_child(n, "link"), "state");
+	up = !link || strcmp(link, "down");
+	xmlFree(link);
+	if (devices_set_link(d->devices, name, up, &err))
+		return fail(f, EX_FAILED, NULL, "cannot set the link of %s: %s", name, err.text);
+	return 0;
+}
+
+static int update(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	struct dom_config *def = NULL, *now = NULL;
+	xmlNode *dev, *n;
+	bool live, config;
+	struct domain *d;
+	char *key;
+	int rc = 0;
+
+	(void)c;
+	if (change_where(params, &d, &live, &config, f))
+		return f->status;
+	dev = device_param(params, reply, f);
+	if (!dev)
+		return f->status;
+	key = key_of(dev);
+	/* Also of what runs: the limits are checked with it. */
+	if (config || live)
+		def = with_update(d, config ? d->def : d->live, dev, key, &n, f);
+	rc = def ? 0 : f->status;
+	if (!rc && live)
+		rc = update_live(d, dev, key, &now, f);
+	if (!rc && live) {
+		config_free(d->live);
+		d->live = now;
+		now = NULL;
+		dom_save_live(d, "run");
+		dom_note(d, "device %s: updated", key ? key : (const char *)dev->name);
+	}
+	if (!rc && config)
+		rc = keep_def(d, def, f);
+	else
+		config_free(def);
+	config_free(now);
+	free(key);
+	xmlFreeNode(dev);
+	if (!rc)
+		json_object_set_new(*reply, "name", json_string(dom_name(d)));
+	return rc;
+}
+
+/* What a disk's file has, also while nobody has it open. */
+static int disk_info(struct conn *c, json_t *params, json_t **reply, struct failure *f)
+{
+	const char *disk = need_text(params, "disk", f);
+	struct device_item *it = NULL;
+	struct device_info info;
+	struct hv_error err = { "" };
+	struct image_sizes s;
+	struct diag diag = { 0 };
+	struct domain *d;
+	xmlNode *n;
+	int rc = 0;
+
+	(void)c;
+	if (!disk || find_domain(params, &d, f))
+		return f->status;
+	n = find_in(d, dom_config(d), "disk", disk, f);
+	if (!n)
+		return f->status;
+	it = device_item(n, &diag);
+	if (it && it->dev.source && !it->dev.nbd && it->dev.kind != DEVICE_VHOST_USER)
+		rc = images_look(&it->dev, &s, &err) ? fail(f, EX_FAILED, NULL, "%s", err.text) : 0;
+	else if (it && d->devices && devices_find(d->devices, it->name, &info) && info.size)
+		s = (struct image_sizes){ info.size, info.size, info.size };
+	else
+		rc = fail(f, EX_FAILED, NULL, "the disk %s has no file here whose size could be told", disk);
+	if (!rc)
+		*reply = json_pack("{s:s, s:I, s:I, s:I}", "name", dom_name(d), "capacity", (json_int_t)s.capacity, "allocation",
+				   (json_int_t)s.allocation, "physical", (json_int_t)s.physical);
+	device_item_free(it);
+	diag_free(&diag);
+	return rc;
+}
+
 const struct method methods_devices[] = {
 	{ "AttachDevice", attach, false },
 	{ "DetachDevice", detach, false },
+	{ "UpdateDevice", update, false },
+	{ "DiskInfo", disk_info, true },
 	{ "SetLink", set_link, false },
 	{ "ResizeDisk", resize, false },
 	{ "SetLimits", set_limits, false },
