@@ -134,6 +134,8 @@ static int kind_args(struct devices *m, struct command *c, struct slot *s, int c
 		/* Of our own server's disk without one: none, as other disks have. That server's is the same for all. */
 		if (dev->serial || dev->kind == DEVICE_SERVED)
 			command_arg(c, "serial=%s", dev->serial ? dev->serial : "");
+		if (dev->kind == DEVICE_SERVED && !dev->nbd)
+			command_arg(c, "size=%llu", (unsigned long long)s->open.size);
 		break;
 	default:
 		break;

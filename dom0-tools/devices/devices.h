@@ -157,6 +157,7 @@ enum device_event {
 	DEVICE_EV_DIED,			/* its back end ended; it is started again. text: how often, or why */
 	DEVICE_EV_ERROR,		/* text: what the device's owner should know */
 	DEVICE_EV_LOG,			/* text: for the log */
+	DEVICE_EV_RESIZED,		/* what devices_resize() began is over. text: why it failed, or empty */
 };
 
 struct devices_config {
@@ -208,7 +209,12 @@ bool devices_find(const struct devices *m, const char *name, struct device_info 
 int devices_set_link(struct devices *m, const char *name, bool on, struct hv_error *err);
 /* Of the balloon: what the guest is to keep, in bytes; it does so in its own time. */
 int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err);
-/* An image is made larger, to so many bytes; a block device has the size that it has. The guest is told. -EINVAL: it has more. */
+/*
+ * A disk is made larger, to so many bytes, and its guest told. The file of a raw image at once, also if it has that size
+ * already; a block device has the size that it has. An image that our own server has is made larger by that one: 1, and
+ * DEVICE_EV_RESIZED follows, once. -ENOENT: there is no such disk, or somebody else has it; -EIO: it does not tell its size;
+ * -EINVAL: it has more; -EROFS: it is read only; -EBUSY: it is under way; -EAGAIN: its server is not there now; or as ftruncate().
+ */
 int devices_resize(struct devices *m, const char *name, uint64_t bytes, struct hv_error *err);
 
 int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err);

@@ -53,6 +53,7 @@ struct server {
 	int link;			/* our copy of its connection to an NBD server, or -1 */
 	pid_t pid;
 	bool ready;
+	uint64_t wanted;		/* bytes: it was told to make its image so large; 0: it was not */
 	struct alive alive;
 	struct strbuf said;
 	unsigned int lines;
@@ -207,6 +208,7 @@ void user_net_close(struct user_net *n);
 /* server.c */
 const char *server_start(struct devices *m, struct slot *s);	/* NULL, or why it is not: "has no ..." */
 void server_ask(struct slot *s, unsigned int number);		/* a question of alive.c */
+int server_resize(struct slot *s, uint64_t bytes, struct hv_error *err);	/* as devices_resize() */
 void server_listen(struct devices *m, struct slot *s);		/* its control socket is readable */
 void server_ended(struct devices *m, struct slot *s);		/* its pidfd is readable */
 void server_link_ended(struct devices *m, struct slot *s);

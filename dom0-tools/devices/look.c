@@ -127,6 +127,8 @@ int devices_resize(struct devices *m, const char *name, uint64_t bytes, struct h
 	off_t size;
 	int rc;
 
+	if (s && s->dev.kind == DEVICE_SERVED && !s->dev.nbd)
+		return server_resize(s, bytes, err);
 	if (!s || s->dev.kind != DEVICE_BLOCK)
 		return hv_fail(err, -ENOENT, "there is no disk %s", name);
 	rc = grow(s, bytes, err);

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,8 @@
 #define WITHOUT_DIR	"/run"		/* where its socket is made, for a moment, by who has no folder of his own */
 #define RECONNECT	600		/* s that it keeps requests until we have ended it */
 #define LINES_MAX	20		/* that are passed on, of one process */
+#define RESIZE		"\"resize\""	/* the answer's name */
+#define ENDED		"its server, qemu-storage-daemon, ended meanwhile: try again, the next one knows its size"
 
 /* Closed at once when the other side goes; asked of our own copy of the descriptor. */
 static int watch_end(const struct devices *m, int fd, uint32_t id)
@@ -231,22 +234,71 @@ const char *server_start(struct devices *m, struct slot *s)
 	return NULL;
 }
 
-/* id: of the answer; 0: none is waited for. */
-static void server_tell(struct server *v, const char *command, unsigned int id)
+__attribute__((format(printf, 2, 3))) static void server_tell(struct server *v, const char *fmt, ...)
 {
-	char text[80], number[24] = "";
+	char text[160];
+	va_list ap;
 	int n;
 
-	if (id)
-		snprintf(number, sizeof(number), ",\"id\":%u", id);
-	n = snprintf(text, sizeof(text), "{\"execute\":\"%s\"%s}\n", command, number);
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	if (v->ctl >= 0)
 		(void)!send(v->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void server_ask(struct slot *s, unsigned int number)
 {
-	server_tell(&s->server, "query-version", number);
+	server_tell(&s->server, "{\"execute\":\"query-version\",\"id\":%u}\n", number);
+}
+
+int server_resize(struct slot *s, uint64_t bytes, struct hv_error *err)
+{
+	struct server *v = &s->server;
+
+	if (bytes < s->open.size)
+		return hv_fail(err, -EINVAL, "it has %llu bytes: what is behind the new end would be lost", (unsigned long long)s->open.size);
+	if (s->dev.readonly)
+		return hv_fail(err, -EROFS, "it is read only here: make the image larger with qemu-img resize while no domain has it");
+	if (v->wanted)
+		return hv_fail(err, -EBUSY, "its size is being changed");
+	if (!v->ready)
+		return hv_fail(err, -EAGAIN, "its server, qemu-storage-daemon, is not there now: try again");
+	v->wanted = bytes;
+	server_tell(v, "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"disk0\",\"size\":%llu},\"id\":" RESIZE "}\n",
+		    (unsigned long long)bytes);
+	return 1;
+}
+
+/* why: empty if it has the size. */
+static void resized(struct devices *m, struct slot *s, const char *why, int len)
+{
+	struct server *v = &s->server;
+
+	if (!v->wanted)
+		return;
+	/* One that ended may have done it: what is smaller is refused from now on. */
+	if (!len || v->pid == 0)
+		s->open.size = v->wanted;
+	if (!len)
+		back_tell(s, "resize %llu\n", (unsigned long long)s->open.size);
+	v->wanted = 0;
+	tell(m, DEVICE_EV_RESIZED, s, "%.*s", len, why);
+}
+
+/* An answer or an event, as QEMU writes JSON. Answers to server_ask() have a number. */
+static void answered(struct devices *m, struct slot *s, const char *text)
+{
+	const char *id = strstr(text, "\"id\": "), *why = strstr(text, "\"desc\": \"");
+
+	if (!id)
+		return;
+	if (strncmp(id + 6, RESIZE, strlen(RESIZE)))
+		alive_answer(&s->server.alive, id + 6);
+	else if (why)
+		resized(m, s, why + 9, strcspn(why + 9, "\""));
+	else
+		resized(m, s, "", 0);
 }
 
 static void line(struct devices *m, struct slot *s, const char *text)
@@ -255,17 +307,14 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	const char *end;
 
 	if (!strncmp(text, "{\"QMP\"", 6)) {
-		server_tell(v, "qmp_capabilities", 0);
+		server_tell(v, "{\"execute\":\"qmp_capabilities\"}\n");
 		v->ready = true;
 		if (s->pidfd < 0 && (s->phase == P_STARTING || s->phase == P_LEAVING))
 			back_start(m, s);
 		return;
 	}
 	if (*text == '{') {
-		/* Answers and events; those to server_ask() have a number. */
-		end = strstr(text, "\"id\": ");
-		if (end)
-			alive_answer(&v->alive, end + 6);
+		answered(m, s, text);
 		return;
 	}
 	/* "qemu-storage-daemon: --blockdev {...}: what is wrong" */
@@ -297,6 +346,7 @@ void server_ended(struct devices *m, struct slot *s)
 	server_close(v);
 	v->ready = false;
 	v->pid = 0;
+	resized(m, s, ENDED, strlen(ENDED));
 	if (s->phase == P_ENDING) {
 		slot_over(m, s);
 	} else if (s->pidfd >= 0) {
@@ -326,7 +376,7 @@ void server_quit(struct slot *s)
 {
 	/* One that does not serve yet has nothing to write down. */
 	if (s->server.ready)
-		server_tell(&s->server, "quit", 0);
+		server_tell(&s->server, "{\"execute\":\"quit\"}\n");
 	else
 		server_kill(s);
 }

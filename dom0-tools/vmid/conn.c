@@ -35,6 +35,7 @@ static void conn_free(struct conn *c)
 	if (c->console)
 		console_detach(c->console, c);
 	net_forget(c);
+	dev_forget(c);
 	loop_del(c->src);
 	close(c->fd);
 	sb_free(&c->in.buf);

@@ -153,6 +153,40 @@ static void removed(struct domain *d, const char *name)
 	event(d, "DeviceRemoved", name);
 }
 
+void dev_resize_later(struct domain *d, const char *name, struct conn *c)
+{
+	snprintf(d->resized, sizeof(d->resized), "%s", name);
+	d->resizer = c;
+	conn_later(c);
+}
+
+void dev_forget(const struct conn *c)
+{
+	for (struct domain *d = domains; d; d = d->next) {
+		if (d->resizer == c)
+			d->resizer = NULL;
+	}
+}
+
+/* why: empty if the disk has the size. */
+static void resized(struct domain *d, const char *name, const char *why)
+{
+	struct conn *c = d->resizer;
+	json_t *reply = NULL;
+	struct failure f;
+
+	if (!*why)
+		dom_note(d, "device %s: resized", name);
+	if (!c || strcmp(name, d->resized))
+		return;
+	d->resizer = NULL;
+	if (*why)
+		fail(&f, EX_FAILED, NULL, "cannot change the size of %s: %s", name, why);
+	else
+		reply = json_pack("{s:s}", "name", dom_name(d));
+	conn_late_answer(c, *why ? EX_FAILED : 0, reply, &f);
+}
+
 static void told(void *arg, enum device_event what, const char *name, const char *text)
 {
 	struct domain *d = arg;
@@ -183,6 +217,9 @@ static void told(void *arg, enum device_event what, const char *name, const char
 		break;
 	case DEVICE_EV_LOG:
 		dom_note(d, "device %s: %s", name, text);
+		break;
+	case DEVICE_EV_RESIZED:
+		resized(d, name, text);
 		break;
 	}
 }
@@ -222,6 +259,7 @@ void dev_close(struct domain *d)
 	d->devices_src = NULL;
 	devices_close(d->devices);
 	d->devices = NULL;
+	resized(d, d->resized, "the domain ended");
 }
 
 int dev_open(struct domain *d, struct failure *f)

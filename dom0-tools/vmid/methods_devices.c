@@ -261,9 +261,9 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	struct device_info info;
 	struct domain *d;
 	xmlNode *n;
+	bool image;
 	int rc;
 
-	(void)c;
 	if (!disk || find_domain(params, &d, f))
 		return f->status;
 	if (bytes <= 0 || bytes % 512)
@@ -275,12 +275,21 @@ static int resize(struct conn *c, json_t *params, json_t **reply, struct failure
 	n = find_in(d, d->live, "disk", disk, f);
 	if (!n || !dev_name_of(n, d, name, f))
 		return f->status;
-	if (!devices_find(d->devices, name, &info) || info.device->kind != DEVICE_BLOCK)
-		return fail(f, EX_FAILED, "change its size where it is served, or, of an image, while the domain is shut off: qemu-img resize", "%s is served by another program", name);
+	if (!devices_find(d->devices, name, &info))
+		return fail(f, EX_FAILED, NULL, "the guest has no disk %s", name);
+	image = info.device->kind == DEVICE_SERVED && !info.device->nbd;
+	if (!image && info.device->kind != DEVICE_BLOCK)
+		return fail(f, EX_FAILED, "change its size where it is served", "%s is served by another program", name);
+	if (image && d->resizer)
+		return fail(f, EX_WRONG_STATE, "try again", "the size of %s is being changed", d->resized);
 	rc = devices_resize(d->devices, name, bytes, &err);
-	if (rc)
-		return fail(f, EX_FAILED, rc == -EINVAL ? "shrink the file system, shut the domain down, and use truncate(1)" : NULL,
-			    "cannot change the size of %s: %s", name, err.text);
+	if (rc < 0)
+		return fail(f, EX_FAILED, rc != -EINVAL ? NULL : image ? "shrink the file system, shut the domain down, and use qemu-img resize --shrink" :
+			    "shrink the file system, shut the domain down, and use truncate(1)", "cannot change the size of %s: %s", name, err.text);
+	if (rc) {
+		dev_resize_later(d, name, c);
+		return 0;
+	}
 	dom_note(d, "device %s: resized", name);
 	return done(d, reply);
 }

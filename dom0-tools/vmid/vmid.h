@@ -81,6 +81,8 @@ void store_each(const char *dir, const char *suffix, void (*fn)(const uint8_t uu
 int make_dir(const char *path, mode_t mode);
 
 /* ---- domain.c: all domains and their lives ---- */
+struct conn;
+
 struct domain {
 	struct domain *next;
 	struct dom_config *def;		/* persistent; NULL: transient */
@@ -94,6 +96,8 @@ struct domain {
 	struct console *console;
 	struct devices *devices;	/* NULL: shut off, or lost */
 	struct source *devices_src;
+	struct conn *resizer;		/* waits for a disk to be made larger; NULL: nobody, or not any more */
+	char resized[16];		/* that one */
 	struct logfile log;
 };
 
@@ -154,6 +158,9 @@ int dev_check(const struct dom_config *c, json_t **messages, struct failure *f);
 int dev_open(struct domain *d, struct failure *f);
 void dev_resume(struct domain *d);
 void dev_close(struct domain *d);		/* before the hypervisor is asked to end the domain */
+/* In a method: the answer comes when that disk has its new size, or will not get it. */
+void dev_resize_later(struct domain *d, const char *name, struct conn *c);
+void dev_forget(const struct conn *c);	/* it waits for nothing any more */
 int dev_attach_live(struct domain *d, const xmlNode *dev, json_t **messages, struct failure *f);
 /* dev: of d->live, gone perhaps when this returns; the guest has so many seconds to let go. */
 int dev_detach_live(struct domain *d, const xmlNode *dev, unsigned int seconds, struct failure *f);
@@ -170,7 +177,6 @@ int diag_fail(const struct diag *d, json_t **messages, struct failure *f);
 
 /* ---- networks.c ---- */
 struct network;
-struct conn;
 void net_load(bool autostart);		/* before dom_load() */
 void net_then(void (*fn)(void));	/* when what is under way is done: once */
 void net_forget(const struct conn *c);	/* it waits for nothing any more */

@@ -45,6 +45,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -106,6 +107,7 @@ static struct queue queue[VMI_BUS_QUEUES];
 static struct mem_window shadows = { .fd = -1 };
 static char serial[VIRTIO_BLK_ID_BYTES];
 static bool own_serial;			/* the server is not asked */
+static uint64_t own_size;		/* bytes; 0: what the server says. qemu-storage-daemon 7.2 does not tell when it changes */
 static struct gate gate;
 static struct iovec pieces[QUEUE_SIZE];	/* of the request that is looked at */
 static struct loop_op server_op, news_op;
@@ -124,6 +126,8 @@ static bool vhost_user_arg(struct dev *d, const char *name, const char *value)
 		d->device = arg_u64(name, value, VIRTIO_ID_BLOCK, VIRTIO_ID_BLOCK);
 	else if (!strcmp(name, "serial"))
 		blk_serial(serial, value), own_serial = true;
+	else if (!strcmp(name, "size"))
+		own_size = arg_u64(name, value, 0, INT64_MAX);
 	else if (!strcmp(name, "limits"))
 		gate_arg(&gate, value);
 	else if (!strcmp(name, "patience"))
@@ -158,11 +162,19 @@ static void load_config(struct dev *d)
 	if (vu_config(&vu, &c, CONFIG_SIZE))
 		gone(vu_why());
 	c.num_queues = d->nr_queues;
+	if (own_size)
+		c.capacity = own_size / SECTOR;
 	memcpy(d->config, &c, CONFIG_SIZE);
 	d->config_size = CONFIG_SIZE;
 	/* Some offer it and leave it 0, which would be no segment at all. */
 	if (!c.size_max)
 		d->features &= ~BIT(VIRTIO_BLK_F_SIZE_MAX);
+}
+
+static void config_changed(struct dev *d)
+{
+	load_config(d);
+	dev_config_changed(d);
 }
 
 /* ---- requests ---- */
@@ -382,10 +394,8 @@ static void news_event(struct loop_op *op, int res)
 			gone(i < NEWS_MAX ? vu_why() : "the vhost-user server talks without end");
 		changed |= rc;
 	}
-	if (!changed)
-		return;
-	load_config(dev);
-	dev_config_changed(dev);
+	if (changed)
+		config_changed(dev);
 }
 
 /* ---- a driver's life ---- */
@@ -469,7 +479,12 @@ static void vhost_user_stop(struct dev *d)
 
 static bool vhost_user_told(struct dev *d, const char *line)
 {
-	(void)d;
+	if (!strncmp(line, "resize ", 7) && strtoull(line + 7, NULL, 10)) {
+		own_size = strtoull(line + 7, NULL, 10);
+		config_changed(d);
+		dev_log(d, "the disk has %llu sectors now", (unsigned long long)(own_size / SECTOR));
+		return true;
+	}
 	return !strncmp(line, "limits ", 7) && gate_set(&gate, line + 7);
 }
 
@@ -544,6 +559,7 @@ const struct dev_ops vhost_user_ops = {
 	.help = "  socket=FD          connected to a vhost-user server, which serves this device alone\n"
 		"  device=2           what it is: a disk\n"
 		"  serial=TEXT        up to 20 characters; without, the guest reads the server's\n"
+		"  size=BYTES         what the guest is told; without, what the server says (told \"resize BYTES\": it has changed)\n"
 		"  limits=T,R,W,T,R,W bytes a second, then requests a second: in all, reads, writes; 0: no limit\n"
 		"                     or followed by six rates of bursts, the size of a request, and six bursts' seconds\n"
 		"  patience=SECONDS   with a server that gives no request back, until that is said (default 0: any time)\n",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers and vmid killed, disks that cannot be are refused, one comes and goes while the guest runs.
+# proves: Disks by XML that qemu-storage-daemon serves, started by vmid: a qcow2 image and its backing file, an NBD export; data verified, servers and vmid killed, disks that cannot be are refused, one comes, is made larger and goes while the guest runs.
 # seconds: 75
 . tests/lib/case.sh
 . tests/lib/domain0.sh
@@ -44,6 +44,9 @@ echo "guest: idle"
 wait_that [ -e /dev/vdc ]
 verify /dev/vda 1 /dev/vdb 1 /dev/vdc 1
 echo "guest: has more"
+wait_that grep -qx 12288 /sys/block/vdc/size
+/bin/disk verify /dev/vdc 1 || poweroff -f
+echo "guest: has a larger one"
 wait_that lacks /dev/vdc
 echo "guest: done"
 poweroff -f
@@ -100,6 +103,11 @@ for p in $(pidof qemu-storage-daemon); do kill -9 "$p"; done
 serve
 vmi attach-disk guest /img/live.qcow2 vdc --subdriver qcow2 || fail "attach-disk"
 until_says "has more"
+refused 'would be lost' vmi blockresize guest vdc 1M
+refused 'where it is served' vmi blockresize guest vdb 8M
+vmi blockresize guest vdc 6M || fail "blockresize"
+until_says "has a larger one"
+vmi domblklist guest --columns target,capacity | grep -q "vdc.*6" || fail "the list has another size: $(vmi domblklist guest --columns target,capacity)"
 vmi detach-disk guest vdc || fail "detach-disk"
 until_says done
 until_ok "it does not end" state_is "shut off"

@@ -368,6 +368,41 @@ static void stopped_one_is_noticed(struct devices *m, struct slot *s, pid_t pid)
 	m->cfg.patience = 0;
 }
 
+static void until_resized(struct devices *m, struct slot *s)
+{
+	for (int i = 0; i < 100 && s->server.wanted; i++) {
+		poll(&(struct pollfd){ .fd = s->server.ctl, .events = POLLIN }, 1, 100);
+		server_listen(m, s);
+	}
+}
+
+static void is_made_larger(struct devices *m, struct slot *s, pid_t pid)
+{
+	struct hv_error err = { "" };
+
+	CU_ASSERT_EQUAL(server_resize(s, 2 << 20, &err), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "would be lost"));
+	CU_ASSERT_EQUAL(server_resize(s, 8 << 20, &err), 1);
+	CU_ASSERT_EQUAL(server_resize(s, 9 << 20, &err), -EBUSY);
+	until_resized(m, s);
+	CU_ASSERT_STRING_EQUAL(last, "vda: ");
+	CU_ASSERT_EQUAL(s->open.size, 8 << 20);
+	sh("qemu-img info -U %s | grep -q '8 MiB'", image);
+	/* A size that it refuses. */
+	CU_ASSERT_EQUAL(server_resize(s, (8 << 20) + 1, &err), 1);
+	until_resized(m, s);
+	CU_ASSERT_PTR_NOT_NULL(strstr(last, "multiple of 512"));
+	CU_ASSERT_EQUAL(s->open.size, 8 << 20);
+	/* It ends first: whether it did it is not known, and nothing that might be there may be cut off. */
+	CU_ASSERT(!kill(pid, SIGSTOP) && server_resize(s, 12 << 20, &err) == 1 && !kill(pid, SIGKILL));
+	CU_ASSERT_EQUAL(poll(&(struct pollfd){ .fd = s->server.pidfd, .events = POLLIN }, 1, 10000), 1);
+	s->pidfd = 0;			/* as if there were a front */
+	server_ended(m, s);
+	s->pidfd = -1;
+	CU_ASSERT_EQUAL(server_resize(s, 10 << 20, &err), -EINVAL);
+	CU_ASSERT_EQUAL(server_resize(s, 12 << 20, &err), -EAGAIN);
+}
+
 static void runs_with_what_it_is_handed(void)
 {
 	struct devices m = { .cfg = { .domid = 77, .event = on_event }, .dir = dir };
@@ -387,7 +422,7 @@ static void runs_with_what_it_is_handed(void)
 	s->dev.backing[0].source = base, s->dev.backing[0].format = "qcow2";
 	s->open = NOTHING_OPEN;
 	s->server = NO_SERVER;
-	s->pidfd = -1;
+	s->pidfd = s->ctl = -1;
 	CU_ASSERT_EQUAL_FATAL(images_open(&s->dev, &s->open, &err), 0);
 	CU_ASSERT_TRUE_FATAL(serves(&m, s));
 	fd = connect_as(&features, &cred, s);
@@ -417,6 +452,10 @@ static void runs_with_what_it_is_handed(void)
 	/* Stopped, and another one. */
 	stopped_one_is_noticed(&m, s, cred.pid);
 	server_ended(&m, s);
+	CU_ASSERT_TRUE_FATAL(serves(&m, s));
+	fd = connect_as(&features, &cred, s);
+	close(fd);
+	is_made_larger(&m, s, cred.pid);
 	CU_ASSERT_TRUE_FATAL(serves(&m, s));
 	fd = connect_as(&features, &cred, s);
 	close(fd);
