@@ -6,6 +6,7 @@
  * Trust: the slot's page is the guest's; only guest.state is read of it here.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,12 +121,17 @@ static int open_ports(struct devices *m, struct slot *s, const struct saved_slot
 static int open_state(struct devices *m, struct slot *s, bool keep)
 {
 	void *p;
+	int rc;
 
 	s->state_fd = saved_state(m->dir, m->cfg.uuid, s - m->slot, keep);
 	if (s->state_fd < 0)
 		return s->state_fd;
 	if (ftruncate(s->state_fd, sizeof(*s->state)))
 		return -errno;
+	/* A page that cannot be had later would end who touches it, us too. Those of queues that it does not have nobody touches. */
+	rc = posix_fallocate(s->state_fd, 0, offsetof(struct back_state, queue) + (s->nr_ports - 1) * sizeof(s->state->queue[0]));
+	if (rc)
+		return -rc;
 	p = mmap(NULL, sizeof(*s->state), PROT_READ | PROT_WRITE, MAP_SHARED, s->state_fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
@@ -231,6 +237,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 		rc = open_slot(m, s, known ? &before : NULL, err);
 	if (rc) {
 		slot_give_back(s);
+		saved_forget(m->dir, m->cfg.uuid, s - m->slot);
 		device_free(&s->dev);
 		slot_reset(s);
 		return rc;

@@ -207,7 +207,7 @@ static void told(void *arg, enum device_event what, const char *name, const char
 		break;
 	case DEVICE_EV_DIED:
 		say(LOG_WARN, "domain %s: device %s: %s", dom_name(d), name, text);
-		dom_note(d, "device %s: its back end ended: %s", name, text);
+		dom_note(d, "device %s: %s", name, text);
 		event(d, "DeviceRestarted", name);
 		break;
 	case DEVICE_EV_ERROR:

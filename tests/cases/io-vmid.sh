@@ -82,6 +82,11 @@ smaller() { vmi dommemstat guest | grep -qx "actual 98304"; }
 until_ok "the balloon does not grow" smaller
 vmi domblklist guest
 vmi domiflist guest
+# Without room to note what is in flight a disk is refused, and nothing else happens.
+mount -t tmpfs -o size=8k,mode=0700 none /run/vmid/devices && truncate -s 1M /tmp/d
+refused "state file in domain [0-9]* cannot be had: No space left" vmi attach-disk guest /tmp/d vdd
+[ -z "$(ls /run/vmid/devices)" ] || fail "something was left: $(ls /run/vmid/devices)"
+umount /run/vmid/devices || fail "a refused disk keeps its files"
 vmi detach-disk guest vdb || fail "detach-disk"
 mac=$(vmi domiflist guest | grep -o '[0-9a-f:]\{17\}')
 vmi domiftune guest "$mac" --inbound 2000,4000,500 --outbound 1000 || fail "domiftune"
