@@ -5,8 +5,8 @@
  *
  * A network is a file in state_dir. Started, it is a file in run_dir, too, as it was then, and
  * in domain 0 what vmi-network makes of it: a bridge, its address, DHCP and NAT. A domain that
- * starts takes the bridge over into its running configuration, and has no more to do with the
- * network. vmi-network takes less than a second; one that hangs is killed, and whoever asked for the network
+ * starts takes the bridge over into its running configuration; a network that is started again
+ * takes the taps of such domains back. vmi-network takes less than a second; one that hangs is killed, and whoever asked for the network
  * waits for that, nobody else.
  */
 #include <arpa/inet.h>
@@ -217,6 +217,28 @@ static void job_late(void *arg, uint32_t events)
 	job_said(j, "vmi-network does not end");
 }
 
+/* The taps of domains that run with this network, which may have been started before: they are put on its bridge again. */
+static void add_taps(const struct network *n, struct strbuf *args)
+{
+	for (const struct domain *d = domains; d; d = d->next) {
+		for (const xmlNode *i = d->devices ? d->live->kept[KEEP_DEVICES]->children : NULL; i; i = i->next) {
+			char *network = xml_attr(xml_child(i, "source"), "network"), *bridge = xml_attr(xml_child(i, "source"), "bridge");
+			bool on = network && bridge && !strcmp(network, n->name) && !strcmp(bridge, n->bridge);
+			char name[DEVICE_NAME_LEN];
+			struct device_info info;
+
+			xmlFree(network);
+			xmlFree(bridge);
+			/* Names that vmi-network could not take, or that would be too many, stay as they are. */
+			if (on && device_name(i, name) && devices_find(d->devices, name, &info) && args->len < BROKER_MAX_ARGS - 64 &&
+			    strspn(info.tap, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(info.tap)) {
+				sb_printf(args, "tap=%s", info.tap);
+				sb_add(args, "", 1);
+			}
+		}
+	}
+}
+
 static void job_run(struct job *j)
 {
 	struct strbuf args = { 0 };
@@ -229,6 +251,8 @@ static void job_run(struct job *j)
 	j->out = memfd_create("vmi-network", MFD_CLOEXEC);
 	sb_add(&args, "vmi-network", sizeof("vmi-network"));
 	network_args(&j->n, j->stop || j->undo ? "stop" : "start", &args);
+	if (!j->stop && !j->undo && j->n.mode != NETWORK_BRIDGE)
+		add_taps(&j->n, &args);
 	j->pidfd = j->out < 0 ? -errno : broker_network(args.s, args.len, j->out);
 	sb_free(&args);
 	if (j->pidfd < 0) {

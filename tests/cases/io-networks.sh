@@ -104,6 +104,12 @@ until_says "round $((${round##* } + 2))"
 vmi domiflist guest
 vmi net-destroy default || fail "net-destroy"
 until_says "the link is down"
+# Started again, it takes the guest back.
+vmi net-start default || fail "net-start, with a guest"
+round=$(says round)
+until_says "round $((${round##* } + 2))"
+[ "$(vmi domiflist guest --columns carrier --no-headings)" = yes ] || fail "no carrier: $(vmi -o json domiflist guest)"
+vmi net-destroy default || fail "net-destroy, with a guest"
 [ -z "$(pidof udhcpd)" ] && [ ! -e /sys/class/net/vmibr0 ] || fail "something is left of it"
 [ -z "$(/lib/nft/ld-linux-x86-64.so.2 --library-path /lib/nft /lib/nft/nft list tables)" ] || fail "rules are left"
 vmi -q destroy guest
