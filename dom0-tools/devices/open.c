@@ -33,12 +33,11 @@ static int open_tap(const struct devices *m, const struct device *dev, unsigned 
 	if (m->cfg.simulate)
 		return 0;
 	o->fd = broker_tap(o->tap, bridge, dev->mac, device_pairs(dev), &o->mtu);
-	switch (o->fd) {
-	case -ENODEV:
-		return hv_fail(err, o->fd, "interface %s: there is no bridge %s: ip link add %s type bridge; ip link set %s up", dev->name, bridge, bridge, bridge);
-	case -EBUSY:
+	/* -EINVAL: it is no tap. */
+	if (o->fd == -EBUSY || (o->fd == -EINVAL && if_nametoindex(o->tap)))
 		return hv_fail(err, o->fd, "interface %s: there is an interface %s already: choose another target name", dev->name, o->tap);
-	}
+	if (o->fd == -ENODEV)
+		return hv_fail(err, o->fd, "interface %s: there is no bridge %s: ip link add %s type bridge; ip link set %s up", dev->name, bridge, bridge, bridge);
 	if (o->fd < 0)
 		return hv_fail(err, o->fd, "interface %s: cannot make the tap %s%s%s: %s", dev->name, o->tap, *bridge ? " on " : "", bridge, strerror(-o->fd));
 	while (o->nr_more < device_pairs(dev) - 1) {

@@ -73,7 +73,7 @@ static int run_list(struct cmd *c)
 	for (i = 0; i < nr; i++)
 		json_array_append(rows, sorted[i]);
 	free(sorted);
-	if (flag(c, "name") || flag(c, "uuid") || flag(c, "id")) {
+	if (opts.out == OUT_TABLE && (flag(c, "name") || flag(c, "uuid") || flag(c, "id"))) {
 		bool name = flag(c, "name"), uuid = flag(c, "uuid"), id = flag(c, "id");
 
 		json_array_foreach(rows, i, d) {
@@ -162,12 +162,16 @@ static int print_field(struct cmd *c, const char *key)
 	if (!d)
 		return status;
 	v = json_object_get(d, key);
-	if (json_is_integer(v))
-		printf("%lld\n", (long long)json_integer_value(v));
-	else
-		puts(json_is_string(v) ? json_string_value(v) : "-");
-	if (opts.virsh)
-		putchar('\n');
+	if (opts.out == OUT_JSON) {
+		print_object(v);
+	} else {
+		if (json_is_integer(v))
+			printf("%lld\n", (long long)json_integer_value(v));
+		else
+			puts(json_is_string(v) ? json_string_value(v) : "-");
+		if (opts.virsh)
+			putchar('\n');
+	}
 	json_decref(d);
 	return EX_OK;
 }

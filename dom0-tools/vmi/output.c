@@ -158,7 +158,7 @@ static void yaml(const json_t *j, int indent, bool in_list)
 bool print_object(json_t *obj)
 {
 	if (opts.out == OUT_JSON) {
-		json_dumpf(obj, stdout, JSON_INDENT(2));
+		json_dumpf(obj, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		putchar('\n');
 	} else if (opts.out == OUT_YAML) {
 		if (json_is_array(obj) && !json_array_size(obj))

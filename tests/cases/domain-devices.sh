@@ -92,6 +92,7 @@ vmi log web --lifecycle | grep -q "device vdb: removed" || fail "no log line"
 # A tap that somebody removes.
 [ "$(vmi domiflist web --columns link,carrier --no-headings | xargs)" = "yes yes" ] || fail "domiflist: $(vmi domiflist web -o json)"
 ip link del $tap || fail "ip link del"
+refused "there is an interface br0 already: choose another target name" vmi attach-interface web bridge br0 --target br0
 removed() { vmi log web --lifecycle | grep -q "$tap was removed.*attach it again"; }
 until_ok "nobody says that the tap is gone" removed
 [ "$(vmi domiflist web --columns link,carrier --no-headings | xargs)" = "yes no" ] || fail "domiflist: $(vmi domiflist web -o json)"

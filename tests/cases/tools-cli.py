@@ -331,6 +331,10 @@ def names_of_devices():
     for verb in (f"domif-setlink web {tap} down --config", f"domiftune web {tap} --config --inbound 100", f"domiftune web {tap} --persistent --outbound 9"):
         check(verb)
     check("dumpxml web --inactive", out="00:01'/>((?!<link).)*00:02'/>((?!</interface).)*<link state='down'/>")
+    check(f"domiftune web {tap} --inactive", out=r"^inbound.average : 100$.*^outbound.average: 9$")
+    check(f"domif-getlink web {tap} --inactive", out="down")
+    check(f"-o json domif-getlink web {tap}", out='"link": "up"')
+    check("-o json domname web", out=r'\A"web"\n\Z')
     check("detach-interface web network", 3, err="no interface of the type network.*hint: .*domiflist")
     check("detach-interface web bridge", 3, err="has 2 interfaces of the type bridge: say which: --mac")
     check("detach-interface web bridge --mac 02:00:00:00:00:09", 3, err="type bridge with the address 02:00:00:00:00:09")
