@@ -197,7 +197,7 @@ static void no_server(struct devices *m, struct slot *s, int rc)
 	s->serverless = true;
 }
 
-/* The image of a disk that the guest has may come back. */
+/* What a device of the guest's needs may come back: an image, a bridge. */
 static bool open_again(struct devices *m, struct slot *s)
 {
 	struct hv_error err;

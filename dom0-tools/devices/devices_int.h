@@ -104,7 +104,7 @@ struct slot {
 	struct back_state *state;
 	struct opened open;
 	uint64_t image[2];		/* which file the guest has as its disk (image_id()); 0: none, or not known */
-	bool unopened;			/* the guest has the disk already, and its image cannot be opened: tried before each back end */
+	bool unopened;			/* the guest has it already, and what it needs cannot be opened: tried before each back end */
 	struct server server;
 	struct user_net net;
 

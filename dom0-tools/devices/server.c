@@ -306,7 +306,8 @@ static void line(struct devices *m, struct slot *s, const char *text)
 	struct server *v = &s->server;
 	const char *end;
 
-	if (!strncmp(text, "{\"QMP\"", 6)) {
+	/* Said once; one that says it again is not served more often for that. */
+	if (!v->ready && !strncmp(text, "{\"QMP\"", 6)) {
 		server_tell(v, "{\"execute\":\"qmp_capabilities\"}\n");
 		v->ready = true;
 		if (s->pidfd < 0 && (s->phase == P_STARTING || s->phase == P_LEAVING))

@@ -229,7 +229,7 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 			break;
 		usleep(20000);
 	}
-	if (rc && known && has_image(dev)) {
+	if (rc && known) {
 		s->unopened = true;
 		rc = 0;
 	}

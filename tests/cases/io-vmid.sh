@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices, and waits for an image that was moved meanwhile; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
+# proves: vmid is killed, or its helper, while a domain of its writes to its disk: the next one goes on with the same devices, and waits for an image that was moved meanwhile, or a bridge that was removed; a disk and a card come and go while it runs, the disk waits for space until its owner makes some, and the balloon grows; limits are set and changed.
 # seconds: 100
 . tests/lib/case.sh
 . tests/lib/domain0.sh
@@ -64,6 +64,7 @@ vmi blkdeviotune guest vda --total-iops-sec 100000 --total-iops-sec-max 200000 -
 vmi blkdeviotune guest vda | grep -qx "total_iops_sec_max_length: 30" || fail "blkdeviotune: $(vmi blkdeviotune guest vda)"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror: $(vmi domblkerror guest)"
 vmi attach-disk guest /tight/b vdb || fail "attach-disk"
+has_tap() { ls /sys/class/net | grep -q "^vif"; }
 echo "<interface type='bridge'><source bridge='br0'/><bandwidth><inbound average='1000'/></bandwidth></interface>" >/tmp/card.xml
 vmi attach-device guest /tmp/card.xml || fail "attach-device"
 refused /tmp/a vmi attach-disk guest /tmp/a vdc
@@ -76,6 +77,13 @@ vmi resume guest || fail "resume"
 mount -o remount,size=32M /tight
 until_says "has more"
 vmi domblkerror guest | grep -qx "No errors found" || fail "domblkerror after all: $(vmi domblkerror guest)"
+# The bridge is removed while there is no vmid: the card waits for it.
+brctl delbr br0 || fail "delbr"
+kill_vmid
+until_ok "the bridge is not missed" grep -q "cannot be started: .*there is no bridge br0: ip link add" /var/log/vmid.log
+has_tap && fail "the tap is there without its bridge"
+brctl addbr br0
+until_ok "the card does not come back" has_tap
 vmi resume guest 2>/dev/null && fail "a domain that waits for nothing was resumed"
 vmi setmem guest 96M || fail "setmem"
 smaller() { vmi dommemstat guest | grep -qx "actual 98304"; }
