@@ -1,34 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stream.c - frames over a stream socket. See stream.h.
- *
- * Both directions go through a buffer here, so that a system call carries many
- * frames, and a half of one waits for the rest.
+ * stream.c - frames over a stream socket (bytes.h). See stream.h.
  *
  * Trust: the far end is a process of the domain's own user. What it says of lengths is
  *        checked.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include <liburing.h>
 
+#include "bytes.h"
 #include "net.h"
 #include "stream.h"
 
-#define LONGEST		(NET_FRAME - NET_HEADER)
-#define SHORTEST	14
-#define BUFFER		(4 * (sizeof(uint32_t) + LONGEST))
-
-/* Bytes from `at` to `end` count. */
-struct bytes {
-	size_t at, end;
-	uint8_t data[BUFFER];
-};
+_Static_assert(BYTES_LONGEST == NET_FRAME - NET_HEADER, "a tap's frames fit, and no longer ones");
 
 struct stream {
 	int fd;
@@ -60,95 +46,64 @@ struct stream *stream_open(int fd, void (*room)(void))
 	return s;
 }
 
-static void to_front(struct bytes *b)
-{
-	memmove(b->data, b->data + b->at, b->end - b->at);
-	b->end -= b->at;
-	b->at = 0;
-}
-
-/* Its length, if the whole of the next frame is there; 0: it is not; negative errno. */
-static ssize_t whole(const struct bytes *b)
-{
-	uint32_t len;
-
-	if (b->end - b->at < sizeof(len))
-		return 0;
-	memcpy(&len, b->data + b->at, sizeof(len));
-	len = ntohl(len);
-	if (len < SHORTEST || len > LONGEST)
-		return -EPROTO;
-	return b->end - b->at - sizeof(len) < len ? 0 : len;
-}
-
 ssize_t stream_read(struct stream *s, const struct iovec *iov, unsigned int nr)
 {
 	static const uint8_t header[NET_HEADER];
-	ssize_t len, n;
+	const uint8_t *frame;
+	ssize_t len;
 
-	while (!(len = whole(&s->in))) {
-		if (s->in.at > BUFFER / 2)
-			to_front(&s->in);
-		n = recv(s->fd, s->in.data + s->in.end, BUFFER - s->in.end, MSG_DONTWAIT);
-		if (n <= 0) {
-			errno = n < 0 && (errno == EAGAIN || errno == EINTR) ? EAGAIN : EPIPE;
-			return -1;
-		}
-		s->in.end += n;
+	while (!(len = bytes_whole(&s->in, &frame))) {
+		if (s->in.at > BYTES_BUFFER / 2)
+			bytes_to_front(&s->in);
+		len = bytes_receive(&s->in, s->fd);
+		if (len)
+			break;
 	}
 	if (len < 0) {
 		errno = -len;
 		return -1;
 	}
 	ring_scatter(iov, nr, 0, header, sizeof(header));
-	ring_scatter(iov, nr, sizeof(header), s->in.data + s->in.at + sizeof(uint32_t), len);
-	s->in.at += sizeof(uint32_t) + len;
+	ring_scatter(iov, nr, sizeof(header), frame, len);
+	bytes_next(&s->in, len);
 	return sizeof(header) + len;
 }
 
 ssize_t stream_write(struct stream *s, const struct iovec *iov, unsigned int nr)
 {
 	size_t all = 0, len;
-	uint32_t wire;
 
 	for (unsigned int i = 0; i < nr; i++)
 		all += iov[i].iov_len;
 	len = all - NET_HEADER;
-	if (all < NET_HEADER + SHORTEST || len > LONGEST) {
+	if (all < NET_HEADER + BYTES_SHORTEST || len > BYTES_LONGEST) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	wire = htonl(len);
-	memcpy(s->out.data + s->out.end, &wire, sizeof(wire));
-	ring_gather(s->out.data + s->out.end + sizeof(wire), iov, nr, NET_HEADER, len);
-	s->out.end += sizeof(wire) + len;
+	ring_gather(bytes_add(&s->out, len), iov, nr, NET_HEADER, len);
 	return all;
 }
 
 bool stream_full(struct stream *s)
 {
-	if (BUFFER - s->out.end < sizeof(uint32_t) + LONGEST)
+	if (!bytes_fit(&s->out, BYTES_LONGEST))
 		stream_flush(s);
-	return BUFFER - s->out.end < sizeof(uint32_t) + LONGEST;
+	return !bytes_fit(&s->out, BYTES_LONGEST);
 }
 
 void stream_flush(struct stream *s)
 {
-	while (s->out.at < s->out.end && !s->waiting) {
-		ssize_t n = send(s->fd, s->out.data + s->out.at, s->out.end - s->out.at, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int rc = s->waiting ? 0 : bytes_send(&s->out, s->fd);
 
-		if (n > 0) {
-			s->out.at += n;
-		} else if (n < 0 && errno == EAGAIN) {
-			struct io_uring_sqe *sqe = loop_sqe(&s->room);
+	if (rc == -EAGAIN) {
+		struct io_uring_sqe *sqe = loop_sqe(&s->room);
 
-			io_uring_prep_poll_add(sqe, s->fd, POLLOUT);
-			io_uring_sqe_set_data(sqe, &s->room);
-			s->waiting = true;
-		} else if (n >= 0 || errno != EINTR) {
-			/* Its end is told by reading. */
-			s->out.at = s->out.end;
-		}
+		io_uring_prep_poll_add(sqe, s->fd, POLLOUT);
+		io_uring_sqe_set_data(sqe, &s->room);
+		s->waiting = true;
+	} else if (rc) {
+		/* Its end is told by reading. */
+		s->out.at = s->out.end;
 	}
-	to_front(&s->out);
+	bytes_to_front(&s->out);
 }

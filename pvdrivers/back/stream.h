@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * stream.h - frames over a stream socket, as vmi-user-net and QEMU's "stream" have them: each
- * with its length before it, 4 bytes in network order, and without a virtio header.
+ * stream.h - a card whose frames go over a stream socket (bytes.h), without a virtio header.
  */
 #ifndef BACK_STREAM_H
 #define BACK_STREAM_H
