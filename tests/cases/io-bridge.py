@@ -6,12 +6,9 @@
 web server with a file of its own and its checksum, and runs commands it is sent."""
 import os
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../lib"))
-from cpio import Cpio  # noqa: E402
-from machine import COMMON_ARGS, Machine, find  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import small_guest  # noqa: E402
 
 SERVER = """
 mkdir -p /www/cgi-bin
@@ -102,30 +99,4 @@ fetch 2 3
 echo "the bridge was removed and came back"
 """
 
-
-def guest_initramfs(path):
-    """The lab's for guests, with another main."""
-    archive = Cpio()
-    archive.file("etc/vmi/main", GUEST.encode(), 0o755)
-    with open(find("initramfs").replace("initramfs.cpio", "guest.cpio"), "rb") as f:
-        base = f.read()
-    with open(path, "wb") as f:
-        f.write(base + b"\0" * (-len(base) % 4) + archive.bytes())
-
-
-def main():
-    with tempfile.TemporaryDirectory() as tmp:
-        guest_initramfs(f"{tmp}/guest.cpio")
-        script = DOM0.replace("COMMON", COMMON_ARGS).replace("BRIDGE", BRIDGE)
-        m = Machine(mode="dom0", mem=1024, hv_append="dom0_mem=512M", add=[f"{find('kernel')}:/boot/vmlinux", f"{tmp}/guest.cpio:/boot/guest.cpio"])
-        r = m.run(["sh", "-c", script], timeout=300)
-    print(r.text.replace("\r", ""), end="")
-    if r.status:
-        print(f"status {r.status}: {r.reason}")
-        print(r.tail())
-        return 1
-    print("the three talk to each other")
-    return 0
-
-
-sys.exit(main())
+sys.exit(small_guest.run(GUEST, DOM0.replace("BRIDGE", BRIDGE), 300, "the three talk to each other"))

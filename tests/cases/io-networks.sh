@@ -10,26 +10,11 @@ nft=$(command -v nft || ls /usr/sbin/nft) || skip "no nft on this machine: insta
 mkdir -p "$tmp/nft"
 for f in "$nft" $(ldd "$nft" | grep -o '/[^ ]*'); do cp -L "$f" "$tmp/nft/"; done
 
-cat >"$tmp/main" <<'END'
-#!/bin/sh
-# The guest's: asks for an address, and sends to domain 0 and to what is behind it.
-export PATH=/sbin:/bin
-exec >/dev/hvc0 2>&1
-ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
-echo "guest: address $(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
-# Another network, of guests that are to be by themselves.
-nc -w 2 10.78.0.2 9 </dev/null
-echo "guest: knocked"
-# A transfer waits while the link is down.
-(while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do usleep 200000; done; echo "guest: the link is down") &
-n=0
-while :; do
+# Sends to domain 0 and to what is behind it; a transfer waits while the link is down. Before: another network, of guests that are to be by themselves.
+dhcp_guest 'nc -w 2 10.78.0.2 9 </dev/null; echo "guest: knocked"' <<'END'
 	for to in 10.77.0.1 172.16.0.2; do
 		wire check $to 7 65536 || echo "guest: FAIL $to"
 	done
-	n=$((n + 1))
-	echo "guest: round $n"
-done
 END
 cat >"$tmp/inside" <<'END'
 . /inside.sh

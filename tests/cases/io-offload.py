@@ -6,12 +6,9 @@
 at the same time, so each meets the other in any of its own. /opt/vmi/wire sends and compares."""
 import os
 import sys
-import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "../lib"))
-from cpio import Cpio  # noqa: E402
-from machine import COMMON_ARGS, Machine, find  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
+import small_guest  # noqa: E402
 
 # What a guest's init runs instead of a shell.
 GUEST = """#!/bin/sh
@@ -83,32 +80,4 @@ grep -ah passed /tmp/a.log /tmp/b.log
 exit 0
 """
 
-
-def guest_initramfs(path):
-    """The lab's for guests, with another main, and wire."""
-    archive = Cpio()
-    base = find("initramfs")
-    archive.file("etc/vmi/main", GUEST.encode(), 0o755)
-    with open(f"{os.path.dirname(base)}/initramfs/opt/wire", "rb") as f:
-        archive.file("bin/wire", f.read(), 0o755)
-    with open(base.replace("initramfs.cpio", "guest.cpio"), "rb") as f:
-        base = f.read()
-    with open(path, "wb") as f:
-        f.write(base + b"\0" * (-len(base) % 4) + archive.bytes())
-
-
-def main():
-    with tempfile.TemporaryDirectory() as tmp:
-        guest_initramfs(f"{tmp}/guest.cpio")
-        m = Machine(mode="dom0", mem=1024, hv_append="dom0_mem=512M", add=[f"{find('kernel')}:/boot/vmlinux", f"{tmp}/guest.cpio:/boot/guest.cpio"])
-        r = m.run(["sh", "-c", DOM0.replace("COMMON", COMMON_ARGS)], timeout=400)
-    print(r.text.replace("\r", ""), end="")
-    if r.status:
-        print(f"status {r.status}: {r.reason}")
-        print(r.tail())
-        return 1
-    print("what was sent arrived")
-    return 0
-
-
-sys.exit(main())
+sys.exit(small_guest.run(GUEST, DOM0, 400, "what was sent arrived"))

@@ -46,18 +46,26 @@ killed_back_ends() {
 
 # guest_with FILE MAIN: the initramfs of a small guest that runs MAIN; it has /bin/disk and /bin/wire.
 guest_with() {
-	python3 - "$BUILD" "$@" <<-'END' || error "no initramfs for the guest"
-		import sys
-		sys.path.insert(0, "tests/lib")
-		from cpio import Cpio
-		build, out, main = sys.argv[1:]
-		base = open(f"{build}/guest.cpio.gz", "rb").read()
-		a = Cpio()
-		a.seen.update(["bin", "etc", "etc/vmi"])
-		a.file("etc/vmi/main", open(main, "rb").read(), 0o755)
-		for name in ("disk", "wire"):
-		    a.file(f"bin/{name}", open(f"{build}/initramfs/opt/{name}", "rb").read(), 0o755)
-		open(out, "wb").write(base + b"\0" * (-len(base) % 4) + a.bytes())
+	python3 tests/lib/small_guest.py "$@" || error "no initramfs for the guest"
+}
+
+# dhcp_guest COMMANDS <ROUND: $tmp/main of a guest that asks for an address, runs COMMANDS, then what is on the input
+# again and again. It says "address ADDRESS", "round N", "the link is down".
+dhcp_guest() {
+	cat >"$tmp/main" <<-END
+		#!/bin/sh
+		export PATH=/sbin:/bin
+		exec >/dev/hvc0 2>&1
+		ifconfig eth0 up && udhcpc -i eth0 -n -q -t 20 -s /etc/vmi/dhcp 2>/dev/null || echo "guest: FAIL no address"
+		echo "guest: address \$(ifconfig eth0 | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p')"
+		(while [ "\$(cat /sys/class/net/eth0/carrier)" = 1 ]; do usleep 200000; done; echo "guest: the link is down") &
+		$1
+		n=0
+		while :; do
+		$(cat)
+			n=\$((n + 1))
+			echo "guest: round \$n"
+		done
 	END
 }
 
