@@ -24,7 +24,7 @@ INITRAMFS := $(BUILD)/initramfs.cpio.gz
 GUEST := $(BUILD)/guest.cpio.gz
 PROGRAM_CFLAGS := -std=gnu11 -Wall -Wextra -O2 -static -s -pthread -Iinclude -I$(GEN)
 
-.PHONY: help all setup gen hypervisor kernel probe initramfs debian guest-debian run demo iso gdb profile test test-long unit bench bench-io \
+.PHONY: help all setup gen hypervisor kernel probe initramfs install debian guest-debian run demo iso gdb profile test test-long unit bench bench-io \
 	check docs abi-dump format loc clean
 .DEFAULT_GOAL := help
 
@@ -68,6 +68,9 @@ $(INITRAMFS): $(AGENT) $(TOOLS) dom0-tools/vmi-network docs/examples/networks/de
 $(GUEST): $(AGENT) $(wildcard tests/initramfs/*) tests/lib/cpio.py
 	$(call say,CPIO,guest.cpio.gz)
 	$(Q)tests/initramfs/build $@ $(AGENT) --
+
+install: $(TOOLS) $(BACK) ## install domain 0's tools, their manual pages and units (as root; or DESTDIR=DIR)
+	$(Q)$(MAKE) -C dom0-tools install
 
 debian: ## build the Debian user land of tests/lab --debian, and the kernel's self-tests
 	$(Q)tests/debian/build
