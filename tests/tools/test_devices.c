@@ -268,18 +268,27 @@ static void interfaces_that_cannot_be(void)
 	devices_close(b);
 }
 
-/* A socket at a free port of the loopback, or at (*port), which then says where; -1: it is taken. */
-static int bound_to(int type, uint16_t *port)
+/* A socket at this port of the loopback; -1: it is taken. */
+static int bound_to(int type, uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	int fd = socket(AF_INET, type, 0);
 
-	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)) && !getsockname(fd, (struct sockaddr *)&a, &(socklen_t){ sizeof(a) })) {
-		*port = ntohs(a.sin_port);
+	if (!bind(fd, (struct sockaddr *)&a, sizeof(a)))
 		return fd;
-	}
 	close(fd);
 	return -1;
+}
+
+/* At one that is free, and that the kernel gives to nobody by itself. */
+static int bound_somewhere(int type, uint16_t *port)
+{
+	int fd = -1;
+
+	for (*port = 10000 + getpid() % 10000; fd < 0 && *port < 30000; ++*port)
+		fd = bound_to(type, *port);
+	--*port;
+	return fd;
 }
 
 /* As a user who is not root: 0, or why not. */
@@ -297,8 +306,8 @@ static void ports_that_cannot_be(void)
 {
 	struct devices *m = open_one(1), *b = open_one(2);
 	struct device net = { .kind = DEVICE_NET, .name = "net0", .slirp = true, .nr_forwards = 2 }, n;
-	uint16_t tcp = 0, udp = 0;
-	int used = bound_to(SOCK_STREAM, &tcp), free_one = bound_to(SOCK_DGRAM, &udp), status;
+	uint16_t tcp, udp;
+	int used = bound_somewhere(SOCK_STREAM, &tcp), free_one = bound_somewhere(SOCK_DGRAM, &udp), status;
 	struct hv_error err = { "" };
 	pid_t pid;
 
@@ -309,13 +318,13 @@ static void ports_that_cannot_be(void)
 	/* The second is in use, and the first one free again. */
 	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), -EBUSY);
 	CU_ASSERT(strstr(err.text, "interface net0: tcp port ") && strstr(err.text, " is in use") && !devices_count(m));
-	free_one = bound_to(SOCK_DGRAM, &udp);
+	free_one = bound_to(SOCK_DGRAM, udp);
 	CU_ASSERT(free_one >= 0);
 	close(free_one);
 	close(used);
 	/* They are kept, from others, and from another domain. */
 	CU_ASSERT_EQUAL(devices_attach(m, &net, &err), 0);
-	CU_ASSERT(bound_to(SOCK_DGRAM, &udp) < 0 && bound_to(SOCK_STREAM, &tcp) < 0);
+	CU_ASSERT(bound_to(SOCK_DGRAM, udp) < 0 && bound_to(SOCK_STREAM, tcp) < 0);
 	n = net;
 	n.mac[0] = 0x52;
 	CU_ASSERT_EQUAL(devices_attach(b, &n, &err), -EBUSY);
