@@ -500,6 +500,7 @@ static int update_live(struct domain *d, const xmlNode *dev, const char *key, st
 	xmlFree(link);
 	if (devices_set_link(d->devices, name, up, &err))
 		return fail(f, EX_FAILED, NULL, "cannot set the link of %s: %s", name, err.text);
+	dom_note(d, "device %s: updated, link %s", name, up ? "up" : "down");
 	return 0;
 }
 
@@ -530,7 +531,6 @@ static int update(struct conn *c, json_t *params, json_t **reply, struct failure
 		d->live = now;
 		now = NULL;
 		dom_save_live(d, "run");
-		dom_note(d, "device %s: updated", key ? key : (const char *)dev->name);
 	}
 	if (!rc && config)
 		rc = keep_def(d, def, f);
