@@ -168,16 +168,19 @@ static bool run_editor(const char *path)
 	return true;
 }
 
-/* The definition in an editor, until it is accepted or given up; nothing is lost on the way. */
-static int run_edit(struct cmd *c)
+/*
+ * The definition of a "Domain" or "Network" in an editor, until it is accepted or given up; nothing is lost on the way.
+ * dump, with the parameters p, which it takes, and define are the daemon's methods.
+ */
+static int edit(struct cmd *c, const char *what, const char *name, const char *dump, json_t *p, const char *define)
 {
 	const char *tmp = getenv("TMPDIR");
 	char *path = xasprintf("%s/vmi-edit-XXXXXX.xml", tmp && *tmp ? tmp : "/tmp"), *text = NULL;
-	json_t *p = domain_params(c), *old, *answer = NULL;
+	json_t *old, *answer = NULL;
 	int status, fd = -1;
 
 	json_object_set_new(p, "inactive", json_true());
-	old = call("org.vmi.DumpXML", p, NULL, &status);
+	old = call(dump, p, NULL, &status);
 	if (!old)
 		goto out;
 	fd = mkstemps(path, 4);
@@ -199,7 +202,7 @@ static int run_edit(struct cmd *c)
 			break;
 		}
 		if (!strcmp(text, str(old, "xml"))) {
-			say("Domain '%s' not changed\n", arg(c, "domain"));
+			say("%s '%s' not changed\n", what, name);
 			status = EX_OK;
 			break;
 		}
@@ -207,10 +210,10 @@ static int run_edit(struct cmd *c)
 		if (!p) {
 			status = error(EX_BAD_CONFIG, "%s: not UTF-8 text", path);
 		} else {
-			answer = call("org.vmi.Define", p, path, &status);
+			answer = call(define, p, path, &status);
 		}
 		if (answer) {
-			say("Domain '%s' edited\n", str(answer, "name"));
+			say("%s '%s' edited\n", what, str(answer, "name"));
 			break;
 		}
 		if (!isatty(STDIN_FILENO)) {
@@ -223,9 +226,9 @@ static int run_edit(struct cmd *c)
 			break;
 		}
 		if (*reply == 'i') {
-			answer = call("org.vmi.Define", json_pack("{s:s}", "xml", text), path, &status);
+			answer = call(define, json_pack("{s:s}", "xml", text), path, &status);
 			if (answer) {
-				say("Domain '%s' edited\n", str(answer, "name"));
+				say("%s '%s' edited\n", what, str(answer, "name"));
 				break;
 			}
 		}
@@ -242,9 +245,24 @@ out:
 	return status;
 }
 
+static int run_edit(struct cmd *c)
+{
+	return edit(c, "Domain", arg(c, "domain"), "org.vmi.DumpXML", domain_params(c), "org.vmi.Define");
+}
+
+static int run_net_edit(struct cmd *c)
+{
+	json_t *name = json_string(arg(c, "network"));
+
+	return edit(c, "Network", arg(c, "network"), "org.vmi.NetworkDumpXML", json_pack("{s:o}", "network", name ? name : json_string("?")),
+		    "org.vmi.NetworkDefine");
+}
+
 const struct verb edit_verbs[] = {
 	{ "edit", "edit", "change a definition in $EDITOR", run_edit,
 	  OPTS(OPT_DOMAIN, { "skip-validate", 0, FLAG, OPTION, "accept what is unknown" }), false },
+	{ "net-edit", "networks", "change a network's definition in $EDITOR", run_net_edit,
+	  OPTS({ "network", 0, NETWORK_ARG, MUST_BE, "name or uuid" }, { "skip-validate", 0, FLAG, OPTION, "accept what is unknown" }), false },
 	{ "setmem", "edit", "change a domain's memory", run_setmem,
 	  OPTS(OPT_DOMAIN, { "size", 0, TEXT_ARG, MUST_BE, "KiB, or with a unit: 512M" }, OPT_WHERE), false },
 	{ "setmaxmem", "edit", "change how much memory it may have", run_setmaxmem,

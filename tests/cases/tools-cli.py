@@ -256,6 +256,11 @@ def networks():
     check(network(name="red"), 4, err="the network 'blue' has the bridge vmibr9")
     check(network(name="red", bridge="vmibr8", ip="<ip address='10.1.255.1' prefix='16'/>"), 4, err="the network 'blue' has some of these addresses")
     check("net-dumpxml blue", out="<forward mode='nat'/>.*netmask='255.255.255.0'.*<host mac='52:54:00:00:00:01' ip='10.1.0.5'/>")
+    check("net-edit blue", out="Network 'blue' not changed", env={"EDITOR": "true"})
+    check("net-edit blue", out="Network 'blue' edited", env={"EDITOR": "sed -i s/10.1.0.20/10.1.0.30/"})
+    check("net-edit blue", 4, err=r"network is not accepted.*is in \S+/vmi-edit", env={"EDITOR": "sed -i /ip/d"})
+    check("net-edit red", 3, env={"EDITOR": "true"})
+    check("net-dumpxml blue", out="end='10.1.0.30'")
     check("net-autostart blue", out="marked")
     check("net-list --all", out="^blue +inactive +yes +nat +vmibr9$")
     with open(xml, "w") as f:
