@@ -234,7 +234,8 @@ struct broker_answer broker_do(const struct broker_request *r, const int *fds, i
 	int rc = -EINVAL;
 
 	*fd = -1;
-	if (r->op >= NR_BROKER_OPS || (r->op <= BROKER_BUDGET && !r->domid))
+	/* A number that is no domain's could make BACK_UID anybody, root too. */
+	if (r->op >= NR_BROKER_OPS || r->domid >= VMI_DOMID_SELF || (r->op <= BROKER_BUDGET && !r->domid))
 		return a;
 	switch (r->op) {
 	case BROKER_PORT:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs, or what is behind it, is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused.
+ * test_devices.c - The manager of devices without a hypervisor: each wrong description is refused with its reason, nothing is half-attached, images are locked, a back end that hangs, or what is behind it, is killed and a slow one is not, one that dies at once while its device leaves is started again more and more slowly, and windows that lie are refused; the process with root runs nothing for numbers that are no domain's.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -579,6 +579,22 @@ static void windows_that_lie_are_refused(void)
 	CU_ASSERT_PTR_NOT_NULL(windows(b));
 }
 
+/* The user of a back end is made of the domain's number: with this one it would be root. */
+static void nobody_is_root_by_his_number(void)
+{
+	static const uint32_t domids[] = { 0xfffd, 0xffff, 0x10000, 0xc0000000, 0xc00003e8, ~0u };
+	struct broker_request r = { .nr_fds = 1, .len = 5, .args = "prog" };
+	int null = open("/dev/null", O_RDWR), fd;
+
+	for (r.op = 0; r.op < NR_BROKER_OPS; r.op++) {
+		for (size_t i = 0; i < ARRAY_SIZE(domids); i++) {
+			r.domid = domids[i];
+			CU_ASSERT(broker_do(&r, &null, &fd).rc == -EINVAL && fd == -1);
+		}
+	}
+	close(null);
+}
+
 static int other_end;
 static unsigned int heard;
 
@@ -610,4 +626,4 @@ static void talk_without_end_is_not_heard_out(void)
 TESTS("devices", TEST(disks_that_cannot_be), TEST(images_are_not_shared_by_mistake), TEST(devices_come_and_go),
       TEST(interfaces_that_cannot_be), TEST(ports_that_cannot_be), TEST(a_back_end_that_hangs_is_killed), TEST(a_server_that_hangs_is_killed),
       TEST(a_user_net_that_hangs_is_killed), TEST(a_device_that_leaves_is_not_served_in_a_hurry), TEST(windows_that_lie_are_refused),
-      TEST(talk_without_end_is_not_heard_out))
+      TEST(talk_without_end_is_not_heard_out), TEST(nobody_is_root_by_his_number))
