@@ -156,6 +156,13 @@ int broker_balloon(uint32_t domid)
 	return ask(&r, NULL, &(struct broker_answer){ 0 });
 }
 
+int broker_clear(uint32_t domid)
+{
+	struct broker_request r = { .op = BROKER_CLEAR, .domid = domid };
+
+	return ask(&r, NULL, &(struct broker_answer){ 0 });
+}
+
 int broker_budget(uint32_t domid, uint64_t bytes)
 {
 	struct broker_request r = { .op = BROKER_BUDGET, .domid = domid, .size = bytes };

@@ -27,6 +27,8 @@ int broker_alloc(uint32_t domid);
 int broker_lend(uint32_t domid, uint64_t gpa, uint64_t size);
 /* What gives the domain's frames back (VMI_DEV_MEM_BALLOON). */
 int broker_balloon(uint32_t domid);
+/* Kills what was run as the domain's own user, by whomever: 0, or a negative errno. It may not be over yet. */
+int broker_clear(uint32_t domid);
 /* How many bytes of its memory the domain may have at a time: 0, or a negative errno. */
 int broker_budget(uint32_t domid, uint64_t bytes);
 /* A tap of this name, up, and on the bridge if that is not ""; the far end has this MAC address. pairs: queues that it may have. mtu 0: the bridge's; *mtu: as it is. */
@@ -57,7 +59,7 @@ int broker_kill(int pidfd);
 
 /* ---- do.c: as whoever calls ---- */
 
-enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_USER_NET, BROKER_NETWORK, BROKER_KILL, NR_BROKER_OPS };
+enum broker_op { BROKER_PORT, BROKER_ALLOC, BROKER_LEND, BROKER_BALLOON, BROKER_CLEAR, BROKER_BUDGET, BROKER_TAP, BROKER_TAP_QUEUE, BROKER_VHOST, BROKER_SPAWN, BROKER_SERVE, BROKER_USER_NET, BROKER_NETWORK, BROKER_KILL, NR_BROKER_OPS };
 
 struct broker_request {
 	uint32_t op, domid, port, mtu, pairs;
@@ -69,7 +71,7 @@ struct broker_request {
 };
 
 struct broker_answer {
-	int32_t rc;				/* negative errno; else 0, and a descriptor comes with it (BROKER_ALLOC: the number, BROKER_BUDGET: none) */
+	int32_t rc;				/* negative errno; else 0, and a descriptor comes with it (BROKER_ALLOC: the number; BROKER_BUDGET, BROKER_CLEAR: none) */
 	uint32_t mtu;
 	int32_t pid;
 };

@@ -19,13 +19,28 @@
 #include "../lib/build.h"
 #include "devices_int.h"
 
-/* For a successor of somebody who was killed just now: his back ends need a moment to end. */
-static int patiently(const struct devices *m, int (*get)(uint32_t, uint64_t, uint64_t), uint64_t a, uint64_t b)
+#define BUSY_WAIT	(SECOND / 20)
+#define BUSY_TIMES	100		/* until who has the windows is killed */
+
+void bus_clear(struct devices *m)
+{
+	/* Without windows none of our own runs yet. */
+	if (!m->cfg.resume || m->nr_windows || m->cleared)
+		return;
+	m->cleared = true;
+	tell(m, DEVICE_EV_LOG, NULL, "what served its devices before does not end: it is killed");
+	broker_clear(m->cfg.domid);
+}
+
+/* For a successor of somebody who was killed just now: his back ends need a moment to end. One that is stopped never does. */
+static int patiently(struct devices *m, int (*get)(uint32_t, uint64_t, uint64_t), uint64_t a, uint64_t b)
 {
 	int rc = get(m->cfg.domid, a, b);
 
-	for (int i = 0; i < 100 && m->cfg.resume && (rc == -EBUSY || rc == -ENOENT); i++) {
-		usleep(20000);
+	for (int i = 0; i < BUSY_TRIES && m->cfg.resume && (rc == -EBUSY || rc == -ENOENT); i++) {
+		if (i == BUSY_CLEAR)
+			bus_clear(m);
+		usleep(BUSY_SLEEP);
 		rc = get(m->cfg.domid, a, b);
 	}
 	return rc;
@@ -37,7 +52,7 @@ static int bind_port(uint32_t domid, uint64_t port, uint64_t unused)
 	return broker_port(domid, port);
 }
 
-int bus_page(const struct devices *m, unsigned int page, int *fd, void **at)
+int bus_page(struct devices *m, unsigned int page, int *fd, void **at)
 {
 	*fd = patiently(m, broker_lend, BUILD_BUS_GPA + page * PAGE, PAGE);
 	if (*fd < 0)
@@ -49,7 +64,7 @@ int bus_page(const struct devices *m, unsigned int page, int *fd, void **at)
 	return -errno;
 }
 
-int bus_port(const struct devices *m, uint32_t port)
+int bus_port(struct devices *m, uint32_t port)
 {
 	return patiently(m, bind_port, port, 0);
 }
@@ -138,10 +153,12 @@ void bus_take_windows(struct devices *m)
 	if (rc < 0) {
 		/* A back end of before may still have it; memory may become free. */
 		bus_drop_windows(m);
+		if (rc == -EBUSY && ++m->windows_busy == BUSY_TIMES)
+			bus_clear(m);
 		if (!m->windows_said && rc != -EBUSY)
 			tell(m, DEVICE_EV_ERROR, NULL, "the memory that the guest lends cannot be had: %s; its devices wait", strerror(-rc));
 		m->windows_said |= rc != -EBUSY;
-		m->windows_due = now_ns() + (rc == -EBUSY ? SECOND / 20 : SECOND);
+		m->windows_due = now_ns() + (rc == -EBUSY ? BUSY_WAIT : SECOND);
 		return;
 	}
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {

@@ -49,7 +49,7 @@ void tell(struct devices *m, enum device_event what, const struct slot *s, const
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (m->cfg.event)
-		m->cfg.event(m->cfg.arg, what, s ? s->dev.name : "", text);
+		m->cfg.event(m->cfg.arg, what, s ? s->dev.name : "bus", text);
 }
 
 int watch(struct devices *m, int fd, uint32_t id)

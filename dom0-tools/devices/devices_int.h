@@ -16,6 +16,11 @@
 #define PAGE		4096ul
 #define LEAVE_LOOK	(SECOND / 5)	/* has the guest let go? */
 
+/* What back ends of a manager before still have: tried so often, and when to stop waiting for them to end by themselves. */
+#define BUSY_SLEEP	20000		/* us */
+#define BUSY_CLEAR	250
+#define BUSY_TRIES	350
+
 /* Of pages that the guest writes, too. */
 #define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
@@ -130,6 +135,8 @@ struct devices {
 	struct vmi_bus *bus;
 	unsigned int nr_windows;	/* 0: the guest is not ready, or what it says is wrong */
 	bool windows_said;		/* why they could not be lent */
+	unsigned int windows_busy;	/* how often somebody else had them */
+	bool cleared;			/* bus_clear() was done */
 	uint64_t windows_due;		/* try again */
 	uint64_t window_gpa[VMI_BUS_WINDOWS], window_size[VMI_BUS_WINDOWS];
 	int window_fd[VMI_BUS_WINDOWS];
@@ -153,13 +160,14 @@ void devices_set_timer(struct devices *m);
 
 /* bus.c */
 int bus_open(struct devices *m, struct hv_error *err);
-int bus_port(const struct devices *m, uint32_t port);			/* a descriptor */
-int bus_page(const struct devices *m, unsigned int page, int *fd, void **at);
+int bus_port(struct devices *m, uint32_t port);			/* a descriptor */
+int bus_page(struct devices *m, unsigned int page, int *fd, void **at);
 void bus_changed(struct devices *m);		/* a slot's manager line */
 void bus_expect(struct devices *m);
 void bus_take_windows(struct devices *m);	/* if the guest is ready: start what waits for that */
 const char *bus_read_windows(struct devices *m);	/* what the guest lends: all or nothing. NULL, or what is wrong */
 void bus_drop_windows(struct devices *m);
+void bus_clear(struct devices *m);		/* back ends of a manager before, which do not end: once */
 
 /* slot.c */
 void slot_present(struct devices *m, struct slot *s);	/* the back end is ready */

@@ -225,9 +225,11 @@ int devices_attach(struct devices *m, const struct device *dev, struct hv_error 
 	/* A back end of before may be about to end. */
 	for (int i = 0;; i++) {
 		rc = slot_open(m, s, known, err);
-		if (rc != -EBUSY || i == (known ? 500 : 10))
+		if (rc != -EBUSY || i == (known ? BUSY_TRIES : 10))
 			break;
-		usleep(20000);
+		if (i == BUSY_CLEAR)
+			bus_clear(m);
+		usleep(BUSY_SLEEP);
 	}
 	if (rc && known) {
 		s->unopened = true;
