@@ -294,8 +294,17 @@ static int bound_somewhere(int type, uint16_t *port)
 /* As a user who is not root: 0, or why not. */
 static const char *low_port_is_refused(struct devices *m, const struct device *net)
 {
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
 	struct hv_error err = { "" };
+	int first = 1024;
 
+	if (f) {
+		(void)!fscanf(f, "%d", &first);
+		fclose(f);
+	}
+	/* Some containers let everybody have them. */
+	if (first <= 1)
+		return NULL;
 	if (!geteuid() && setresuid(65534, 65534, 65534))
 		return "no other user";
 	return devices_attach(m, net, &err) == -EACCES && strstr(err.text, "tcp port 1 of domain 0 is for root alone") &&
