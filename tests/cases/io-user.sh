@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: A card of the type user: vmi-user-net gives the guest an address and brings it to domain 0 by TCP and UDP, and domain 0 to it at ports that lead there; killed under traffic, as its back end or vmid is, or stopped, it is replaced, and ends with its card; what is missing is said.
-# seconds: 75
+# seconds: 90
 . tests/lib/case.sh
 . tests/lib/domain0.sh
 . tests/lib/io.sh
@@ -122,5 +122,5 @@ guest_xml guest 128 /srv/guest.cpio <<'END'
     </interface>
     <console type='pty'/>
 END
-in_domain0 --add "$tmp/net/usr/bin/vmi-user-net:/sbin/vmi-user-net" --add "$tmp/net/lib:/" --add "$tmp/net/lib64:/" --timeout 180
+in_domain0 --add "$tmp/net/usr/bin/vmi-user-net:/sbin/vmi-user-net" --add "$tmp/net/lib:/" --add "$tmp/net/lib64:/" --timeout 260
 pass
