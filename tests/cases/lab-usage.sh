@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 # proves: tests/lab answers bad usage with status 2 and one line that names the remedy.
-# seconds: 20
+# seconds: 30
 . tests/lib/case.sh
 
 # bad TEXT ARG...: the one line contains TEXT
