@@ -219,9 +219,10 @@ static xmlNode *child(xmlNode *parent, const char *name, const char *attr, const
 	return n;
 }
 
-/* --disk A,B as vda and vdb, --bridge BR. False: said why not. */
+/* --disk A,B as vda and vdb, --bridge BR, --network NET. False: said why not. */
 static bool add_devices(struct cmd *c, struct dom_config *cfg)
 {
+	static const char *const nets[] = { "bridge", "network" };
 	char *list = arg(c, "disk") ? xstrdup(arg(c, "disk")) : NULL, *rest = list, *name, target[] = "vda";
 	xmlNode *devices = xmlNewNode(NULL, BAD_CAST "devices"), *dev;
 	bool ok = true;
@@ -243,9 +244,11 @@ static bool add_devices(struct cmd *c, struct dom_config *cfg)
 		free(path);
 	}
 	free(list);
-	if (arg(c, "bridge")) {
-		dev = child(devices, "interface", "type", "bridge");
-		child(dev, "source", "bridge", arg(c, "bridge"));
+	for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+		if (!arg(c, nets[i]))
+			continue;
+		dev = child(devices, "interface", "type", nets[i]);
+		child(dev, "source", nets[i], arg(c, nets[i]));
 	}
 	return ok;
 }
@@ -349,6 +352,7 @@ const struct verb life_verbs[] = {
 	       { "initrd", 'i', FILE_ARG, OPTION, "initial RAM disk" }, { "cmdline", 'a', TEXT_ARG, OPTION, "kernel's command line; or words after --" },
 	       { "memory", 'm', TEXT_ARG, OPTION, "size, in MiB or with a unit (256M)" }, { "vcpus", 0, NUMBER, OPTION, "1" },
 	       { "disk", 0, FILE_ARG, OPTION, "raw image or block device; several with commas" }, { "bridge", 0, TEXT_ARG, OPTION, "for a network card" },
+	       { "network", 0, NETWORK_ARG, OPTION, "for a network card on a network: default" },
 	       { "transient", 0, FLAG, OPTION, "define nothing" }, { "console", 0, FLAG, OPTION, "and go to its console" },
 	       { "print-xml", 0, FLAG, OPTION, "only print what would be defined" }), true },
 	{ "wait", "life", "wait until a domain is in a state", run_wait,

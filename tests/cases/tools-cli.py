@@ -108,6 +108,7 @@ def life():
     check("autostart web", 6, err="transient")
     check("destroy web --graceful")
     check("run quick -k vmlinux -m 48M", out="started")
+    check("run quick2 -k vmlinux --network blue --bridge br0 --print-xml", out="<source bridge='br0'/>.*<interface type='network'>\\s*<source network='blue'/>")
     check("run quick2 -k vmlinux --print-xml", out="<domain type='vmi'>")
     check("run bad/name -k vmlinux", 4)
     check("run other -k nosuch", 4)
