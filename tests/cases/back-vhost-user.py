@@ -563,6 +563,7 @@ def hangs():
     disk.load(20)
     disk.settle()
     server.process.send_signal(signal.SIGSTOP)
+    until(lambda: ") T " in open(f"/proc/{server.process.pid}/stat").read(), "it does not stop")
     disk.load(5)
     liar = Liar({})
     liar.start()

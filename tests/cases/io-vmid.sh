@@ -39,6 +39,7 @@ brctl addbr br0
 /etc/vmi/domains || fail "vmid does not start"
 vmi -q define /guest.xml && vmi -q start guest || fail "the guest does not start"
 until_says begins
+served_again() { [ "$(vmi log guest --lifecycle | grep -c "vda: served again")" -ge $i ]; }
 # The last one is its helper, without which it ends, too.
 for i in 1 2 3; do
 	sleep 2
@@ -60,6 +61,7 @@ for i in 1 2 3; do
 	esac
 	[ $i != 2 ] || vmi log guest --lifecycle | grep "what served its devices before does not end" || fail "stopped back ends are not killed"
 	[ ! -e /tmp/moved ] || mv -f /tmp/moved /tmp/a
+	until_ok "vda is not served again, $i" served_again
 done
 until_says "ready for more"
 vmi domblkstat guest vda || fail "domblkstat"
