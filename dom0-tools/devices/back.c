@@ -395,10 +395,10 @@ void back_kill(struct slot *s)
 
 void back_ask(struct slot *s, unsigned int number)
 {
-	back_tell(s, "alive %u\n", number);
+	ctl_tell(s->ctl, "alive %u\n", number);
 }
 
-void back_tell(struct slot *s, const char *fmt, ...)
+void ctl_tell(int ctl, const char *fmt, ...)
 {
 	char text[LIMITS_TEXT + 16];
 	va_list ap;
@@ -407,9 +407,9 @@ void back_tell(struct slot *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* It fits, or the back end is stuck; then it will be told by its next command line. */
-	if (s->ctl >= 0)
-		(void)!send(s->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* It fits, or the program is stuck; then its next one will be told by its command line. */
+	if (ctl >= 0)
+		(void)!send(ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int devices_set_limits(struct devices *m, const char *name, const struct device_limits *limits, struct hv_error *err)
@@ -420,7 +420,7 @@ int devices_set_limits(struct devices *m, const char *name, const struct device_
 	if (!s || !is_disk(&s->dev))
 		return hv_fail(err, -ENOENT, "there is no disk %s", name);
 	s->dev.limits = *limits;
-	back_tell(s, "limits %s\n", limits_text(limits, text));
+	ctl_tell(s->ctl, "limits %s\n", limits_text(limits, text));
 	return 0;
 }
 
@@ -435,6 +435,6 @@ int devices_set_rates(struct devices *m, const char *name, const struct device_r
 			       "the definition (--config)");
 	s->dev.in = *in;
 	s->dev.out = *out;
-	back_tell(s, "in %lu,%lu,%lu\nout %lu,%lu,%lu\n", in->average, in->peak, in->burst, out->average, out->peak, out->burst);
+	ctl_tell(s->ctl, "in %lu,%lu,%lu\nout %lu,%lu,%lu\n", in->average, in->peak, in->burst, out->average, out->peak, out->burst);
 	return 0;
 }

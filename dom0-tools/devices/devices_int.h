@@ -185,7 +185,8 @@ void back_listen(struct devices *m, struct slot *s);	/* its socket is readable *
 void back_ended(struct devices *m, struct slot *s);	/* its pidfd is readable */
 void back_kill(struct slot *s);
 void back_ask(struct slot *s, unsigned int number);	/* a question of alive.c */
-__attribute__((format(printf, 2, 3))) void back_tell(struct slot *s, const char *fmt, ...);
+/* A line for a program of a device, on its control socket; -1: it has none. */
+__attribute__((format(printf, 2, 3))) void ctl_tell(int ctl, const char *fmt, ...);
 
 void back_later(struct devices *m, struct slot *s, const char *why);	/* it is not there; the next one is started soon */
 /* Text of a process of the device's, for the log or the owner; more than anybody would read is dropped. */

@@ -103,6 +103,6 @@ void link_changed(struct devices *m)
 			     "ip link set %s master %s", s->open.tap, s->dev.bridge, s->open.tap, s->dev.bridge);
 		else
 			tell(m, DEVICE_EV_LOG, s, "%s is on a bridge again", s->open.tap);
-		back_tell(s, "link %d\n", link_is_up(s));
+		ctl_tell(s->ctl, "link %d\n", link_is_up(s));
 	}
 }

@@ -76,7 +76,7 @@ int devices_set_link(struct devices *m, const char *name, bool on, struct hv_err
 		return hv_fail(err, -ENOENT, "there is no interface %s", name);
 	s->link = on;
 	s->dev.link_down = !on;
-	back_tell(s, "link %d\n", link_is_up(s));
+	ctl_tell(s->ctl, "link %d\n", link_is_up(s));
 	return 0;
 }
 
@@ -98,7 +98,7 @@ int devices_set_memory(struct devices *m, uint64_t bytes, struct hv_error *err)
 		if (rc == -ENOMEM)
 			return hv_fail(err, rc, "too little memory is free: end a domain, or give it less");
 		s->dev.target = bytes;
-		back_tell(s, "target %lu\n", device_balloon(m, &s->dev));
+		ctl_tell(s->ctl, "target %lu\n", device_balloon(m, &s->dev));
 		return 0;
 	}
 	return hv_fail(err, -ENOENT, "the domain has no memory balloon: start it with <memballoon model='virtio'/>");
@@ -138,7 +138,7 @@ int devices_resize(struct devices *m, const char *name, uint64_t bytes, struct h
 	if (size <= 0)
 		return hv_fail(err, -EIO, "%s does not tell its size", s->dev.source);
 	s->open.size = size;
-	back_tell(s, "resize\n");
+	ctl_tell(s->ctl, "resize\n");
 	return 0;
 }
 
@@ -146,7 +146,7 @@ void devices_retry(struct devices *m)
 {
 	for (unsigned int i = 0; m && i < VMI_BUS_SLOTS; i++) {
 		if (m->slot[i].phase != P_NONE && m->slot[i].dev.kind == DEVICE_BLOCK)
-			back_tell(&m->slot[i], "retry\n");
+			ctl_tell(m->slot[i].ctl, "retry\n");
 	}
 }
 

@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,22 +233,9 @@ const char *server_start(struct devices *m, struct slot *s)
 	return NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static void server_tell(struct server *v, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (v->ctl >= 0)
-		(void)!send(v->ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 void server_ask(struct slot *s, unsigned int number)
 {
-	server_tell(&s->server, "{\"execute\":\"query-version\",\"id\":%u}\n", number);
+	ctl_tell(s->server.ctl, "{\"execute\":\"query-version\",\"id\":%u}\n", number);
 }
 
 int server_resize(struct slot *s, uint64_t bytes, struct hv_error *err)
@@ -265,7 +251,7 @@ int server_resize(struct slot *s, uint64_t bytes, struct hv_error *err)
 	if (!v->ready)
 		return hv_fail(err, -EAGAIN, "its server, qemu-storage-daemon, is not there now: try again");
 	v->wanted = bytes;
-	server_tell(v, "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"disk0\",\"size\":%llu},\"id\":" RESIZE "}\n",
+	ctl_tell(v->ctl, "{\"execute\":\"block_resize\",\"arguments\":{\"node-name\":\"disk0\",\"size\":%llu},\"id\":" RESIZE "}\n",
 		    (unsigned long long)bytes);
 	return 1;
 }
@@ -281,7 +267,7 @@ static void resized(struct devices *m, struct slot *s, const char *why, int len)
 	if (!len || v->pid == 0)
 		s->open.size = v->wanted;
 	if (!len)
-		back_tell(s, "resize %llu\n", (unsigned long long)s->open.size);
+		ctl_tell(s->ctl, "resize %llu\n", (unsigned long long)s->open.size);
 	v->wanted = 0;
 	tell(m, DEVICE_EV_RESIZED, s, "%.*s", len, why);
 }
@@ -308,7 +294,7 @@ static void line(struct devices *m, struct slot *s, const char *text)
 
 	/* Said once; one that says it again is not served more often for that. */
 	if (!v->ready && !strncmp(text, "{\"QMP\"", 6)) {
-		server_tell(v, "{\"execute\":\"qmp_capabilities\"}\n");
+		ctl_tell(v->ctl, "{\"execute\":\"qmp_capabilities\"}\n");
 		v->ready = true;
 		if (s->pidfd < 0 && (s->phase == P_STARTING || s->phase == P_LEAVING))
 			back_start(m, s);
@@ -377,7 +363,7 @@ void server_quit(struct slot *s)
 {
 	/* One that does not serve yet has nothing to write down. */
 	if (s->server.ready)
-		server_tell(&s->server, "{\"execute\":\"quit\"}\n");
+		ctl_tell(s->server.ctl, "{\"execute\":\"quit\"}\n");
 	else
 		server_kill(s);
 }

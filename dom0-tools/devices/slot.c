@@ -94,7 +94,7 @@ void slot_end(struct devices *m, struct slot *s)
 	s->phase = P_ENDING;
 	s->due = now_ns() + QUIT_TIME;
 	if (s->pidfd >= 0)
-		back_tell(s, "quit\n");
+		ctl_tell(s->ctl, "quit\n");
 	else
 		slot_over(m, s);
 	devices_set_timer(m);

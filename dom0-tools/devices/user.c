@@ -104,11 +104,7 @@ int user_net_start(struct devices *m, struct slot *s, struct command *c, int *co
 
 void user_net_ask(struct slot *s, unsigned int number)
 {
-	char text[32];
-	int n = snprintf(text, sizeof(text), "alive %u\n", number);
-
-	if (s->net.ctl >= 0)
-		(void)!send(s->net.ctl, text, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ctl_tell(s->net.ctl, "alive %u\n", number);
 }
 
 static void line(struct devices *m, struct slot *s, const char *text)
