@@ -162,14 +162,25 @@ static void offer(const char *word, const char *start)
 		puts(word);
 }
 
-static void offer_domains(const char *verb, const char *start)
+/* NULL: there is no answer, and nobody is told why. */
+static json_t *quiet_call(const char *method, json_t *params)
 {
 	struct client_error e = { 0 };
 	struct client *client = client_open(opts.uri, true, &e);
-	json_t *answer = client ? client_call(client, "org.vmi.List", NULL, &e) : NULL, *d;
+	json_t *answer = client ? client_call(client, method, params, &e) : NULL;
+
+	if (!client)
+		json_decref(params);
+	client_error_free(&e);
+	client_close(client);
+	return answer;
+}
+
+static void offer_domains(const char *verb, const char *start)
+{
+	json_t *answer = quiet_call("org.vmi.List", NULL), *d;
 	size_t i;
 
-	client_error_free(&e);
 	json_array_foreach(json_object_get(answer, "domains"), i, d) {
 		bool off = !strcmp(str(d, "state"), "shut off");
 
@@ -179,17 +190,13 @@ static void offer_domains(const char *verb, const char *start)
 		offer(str(d, "name"), start);
 	}
 	json_decref(answer);
-	client_close(client);
 }
 
 static void offer_networks(const char *verb, const char *start)
 {
-	struct client_error e = { 0 };
-	struct client *client = client_open(opts.uri, true, &e);
-	json_t *answer = client ? client_call(client, "org.vmi.NetworkList", NULL, &e) : NULL, *n;
+	json_t *answer = quiet_call("org.vmi.NetworkList", NULL), *n;
 	size_t i;
 
-	client_error_free(&e);
 	json_array_foreach(json_object_get(answer, "networks"), i, n) {
 		bool active = !strcmp(str(n, "state"), "active");
 
@@ -197,17 +204,13 @@ static void offer_networks(const char *verb, const char *start)
 			offer(str(n, "name"), start);
 	}
 	json_decref(answer);
-	client_close(client);
 }
 
 static void offer_devices(const char *domain, enum kind kind, const char *start)
 {
-	struct client_error e = { 0 };
-	struct client *client = client_open(opts.uri, true, &e);
-	json_t *answer = client ? client_call(client, "org.vmi.Get", json_pack("{s:s}", "domain", domain), &e) : NULL, *d;
+	json_t *answer = quiet_call("org.vmi.Get", json_pack("{s:s}", "domain", domain)), *d;
 	size_t i;
 
-	client_error_free(&e);
 	json_array_foreach(json_object_get(answer, "devices"), i, d) {
 		if (kind == DISK_ARG && !strcmp(str(d, "kind"), "disk"))
 			offer(str(d, "target"), start);
@@ -215,7 +218,6 @@ static void offer_devices(const char *domain, enum kind kind, const char *start)
 			offer(*str(d, "tap") ? str(d, "tap") : str(d, "mac"), start);
 	}
 	json_decref(answer);
-	client_close(client);
 }
 
 static void offer_verb(const struct verb *v)
