@@ -45,11 +45,9 @@ static char state_of(pid_t pid)
 	return state;
 }
 
-/* Its answers were read. 0: it is not time to ask; or the next question. -1: it hangs. */
+/* It is time to ask, and its answers were read: the next question, or -1: it hangs. */
 static int next_question(const struct devices *m, struct alive *a, pid_t pid, uint64_t now)
 {
-	if (!a->look_at || now < a->look_at)
-		return 0;
 	if (a->answered == a->asked)
 		a->missed = 0;
 	else if (state_of(pid) != 'D')

@@ -351,12 +351,12 @@ bool back_is_over(const struct slot *s)
 	return poll(&(struct pollfd){ .fd = s->pidfd, .events = POLLIN }, 1, 0) == 1;
 }
 
-void back_wait(struct slot *s, int ms)
+void pidfd_wait(int pidfd, int ms)
 {
 	siginfo_t i;
 
-	if (s->pidfd >= 0 && poll(&(struct pollfd){ .fd = s->pidfd, .events = POLLIN }, 1, ms) == 1)
-		waitid(P_PIDFD, s->pidfd, &i, WEXITED | WNOHANG);
+	if (pidfd >= 0 && poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, ms) == 1)
+		waitid(P_PIDFD, pidfd, &i, WEXITED | WNOHANG);
 }
 
 void back_ended(struct devices *m, struct slot *s)

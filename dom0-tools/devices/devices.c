@@ -161,8 +161,8 @@ void devices_close(struct devices *m)
 	}
 	/* What they had open is free for the domain's next life. */
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++) {
-		back_wait(&m->slot[i], CLOSE_TIME);
-		user_net_wait(&m->slot[i], CLOSE_TIME);
+		pidfd_wait(m->slot[i].pidfd, CLOSE_TIME);
+		pidfd_wait(m->slot[i].net.pidfd, CLOSE_TIME);
 	}
 	for (unsigned int i = 0; i < VMI_BUS_SLOTS; i++)
 		server_quit(&m->slot[i]);

@@ -197,7 +197,7 @@ unsigned int command_pass(struct command *c, int fd);
 __attribute__((format(printf, 2, 3))) void command_arg(struct command *c, const char *fmt, ...);
 
 bool back_is_over(const struct slot *s);
-void back_wait(struct slot *s, int ms);		/* until it is over */
+void pidfd_wait(int pidfd, int ms);	/* until that process is over; -1: there is none */
 
 /* alive.c */
 void alive_begin(const struct devices *m, struct alive *a);	/* of a new process */
@@ -210,7 +210,6 @@ int user_net_start(struct devices *m, struct slot *s, struct command *c, int *co
 void user_net_ask(struct slot *s, unsigned int number);		/* a question of alive.c */
 void user_net_listen(struct devices *m, struct slot *s);	/* its control socket is readable */
 void user_net_kill(struct slot *s);
-void user_net_wait(struct slot *s, int ms);	/* until it is over */
 void user_net_end(struct devices *m, struct slot *s);		/* with its back end; that there is none is no harm */
 void user_net_close(struct user_net *n);
 

@@ -13,11 +13,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "devices_int.h"
@@ -127,19 +125,11 @@ void user_net_kill(struct slot *s)
 		broker_kill(s->net.pidfd);
 }
 
-void user_net_wait(struct slot *s, int ms)
-{
-	siginfo_t i;
-
-	if (s->net.pidfd >= 0 && poll(&(struct pollfd){ .fd = s->net.pidfd, .events = POLLIN }, 1, ms) == 1)
-		waitid(P_PIDFD, s->net.pidfd, &i, WEXITED | WNOHANG);
-}
-
 void user_net_end(struct devices *m, struct slot *s)
 {
 	user_net_listen(m, s);
 	user_net_kill(s);
-	user_net_wait(s, END_TIME);
+	pidfd_wait(s->net.pidfd, END_TIME);
 	user_net_close(&s->net);
 }
 

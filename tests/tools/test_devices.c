@@ -421,7 +421,7 @@ static void a_back_end_that_hangs_is_killed(void)
 		alive_on_time(&m, s, now);
 	}
 	CU_ASSERT(strstr(last, "has not answered for 30 s") && strstr(last, "--device-timeout"));
-	back_wait(s, 10000);
+	pidfd_wait(s->pidfd, 10000);
 	CU_ASSERT(back_is_over(s));
 	CU_ASSERT_EQUAL(s->alive.look_at, 0);
 	/* Nobody is asked where there is no limit. */
@@ -535,7 +535,7 @@ static void a_device_that_leaves_is_not_served_in_a_hurry(void)
 	back_start(&m, s);
 	for (int i = 0; i < 12; i++) {
 		CU_ASSERT_FATAL(s->pidfd >= 0);
-		back_wait(s, 60000);
+		pidfd_wait(s->pidfd, 60000);
 		CU_ASSERT_FATAL(back_is_over(s));
 		now = now_ns();
 		back_ended(&m, s);
@@ -550,7 +550,7 @@ static void a_device_that_leaves_is_not_served_in_a_hurry(void)
 	}
 	CU_ASSERT_EQUAL(s->restarts, 12);
 	/* Nobody waits for one that has not ended yet. */
-	back_wait(s, 60000);
+	pidfd_wait(s->pidfd, 60000);
 	back_ended(&m, s);
 	CU_ASSERT(s->pidfd < 0);
 	sb_free(&s->said);
