@@ -424,30 +424,29 @@ static bool as_it_is(const xmlNode *want, const xmlNode *has, char why[80])
 	return true;
 }
 
-/* *n, of c, is now as dev says, but its address, name and target where dev has none. NULL: *f. */
-static struct dom_config *with_update(const struct domain *d, const struct dom_config *c, const xmlNode *dev, const char *key, xmlNode **n,
-				      struct failure *f)
+/* c with the device as dev says, but its address, name and target where dev has none. NULL: *f. */
+static struct dom_config *with_update(const struct domain *d, const struct dom_config *c, const xmlNode *dev, const char *key, struct failure *f)
 {
 	static const char *const stay[] = { "mac", "target", "alias" };
 	struct dom_config *to = config_copy(c);
 	xmlNode *old = find_in(d, c, (const char *)dev->name, key, f) ? find_in(d, to, (const char *)dev->name, key, f) : NULL;
 	struct diag diag = { 0 };
-	xmlNode *alias;
+	xmlNode *alias, *n;
 
 	if (!old) {
 		config_free(to);
 		return NULL;
 	}
-	*n = xmlCopyNode((xmlNode *)dev, 1);
+	n = xmlCopyNode((xmlNode *)dev, 1);
 	/* A definition has none; what runs has it as a name. */
-	alias = xml_child(*n, "alias");
+	alias = xml_child(n, "alias");
 	xmlUnlinkNode(alias);
 	xmlFreeNode(alias);
 	for (size_t i = 0; i < ARRAY_SIZE(stay); i++) {
-		if (xml_child(old, stay[i]) && !xml_child(*n, stay[i]))
-			xmlAddChild(*n, xmlCopyNode(xml_child(old, stay[i]), 1));
+		if (xml_child(old, stay[i]) && !xml_child(n, stay[i]))
+			xmlAddChild(n, xmlCopyNode(xml_child(old, stay[i]), 1));
 	}
-	xmlReplaceNode(old, *n);
+	xmlReplaceNode(old, n);
 	xmlFreeNode(old);
 	xml_settle_devices(to->kept[KEEP_DEVICES]);
 	xml_check_devices(to->kept[KEEP_DEVICES], &diag);
@@ -507,7 +506,7 @@ static int update_live(struct domain *d, const xmlNode *dev, const char *key, st
 static int update(struct conn *c, json_t *params, json_t **reply, struct failure *f)
 {
 	struct dom_config *def = NULL, *now = NULL;
-	xmlNode *dev, *n;
+	xmlNode *dev;
 	bool live, config;
 	struct domain *d;
 	char *key;
@@ -522,7 +521,7 @@ static int update(struct conn *c, json_t *params, json_t **reply, struct failure
 	key = key_of(dev);
 	/* Also of what runs: the limits are checked with it. */
 	if (config || live)
-		def = with_update(d, config ? d->def : d->live, dev, key, &n, f);
+		def = with_update(d, config ? d->def : d->live, dev, key, f);
 	rc = def ? 0 : f->status;
 	if (!rc && live)
 		rc = update_live(d, dev, key, &now, f);
